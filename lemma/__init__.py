@@ -1,0 +1,1 @@
+"""lemma: learning from errors for mathematical advancement (arXiv 2503.17439)."""
