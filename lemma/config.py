@@ -1,0 +1,251 @@
+"""The configuration: a YAML file read into frozen pydantic models; unknown keys are refused by name.
+
+Every key is either *content* (it decides what is asked or kept, so it is part of a stage's fingerprint) or
+*operational* (it decides only how fast, where and for how much): operational keys are marked as such here and
+may change between two commands on the same run. `lemma.configfile` reads the file. Example::
+
+    data: [{dataset: gsm8k, path: train.jsonl, limit: 500}]
+    teacher: {backend: openai, model: gpt-4o, api_key_env: OPENAI_API_KEY}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    field_validator,
+    model_validator,
+)
+
+OPERATIONAL: dict[str, JsonValue] = {"operational": True}
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def content(self) -> dict[str, JsonValue]:
+        """The content keys only, as plain JSON values."""
+        return {
+            name: _content_value(getattr(self, name))
+            for name, info in type(self).model_fields.items()
+            if info.json_schema_extra != OPERATIONAL
+        }
+
+
+def _content_value(value: Any) -> JsonValue:
+    if isinstance(value, Section):
+        return value.content()
+    if isinstance(value, list | tuple):
+        return [_content_value(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _content_value(item) for key, item in value.items()}
+    return value  # type: ignore[no-any-return]
+
+
+class DatasetSpec(Section):
+    """Where problems come from."""
+
+    dataset: str
+    """Reader: gsm8k, math, jsonl, rollouts or hub."""
+    path: str
+    """File, glob (plain or .gz), or for `hub` a name or folder; `example:gsm8k` is the bundled example."""
+    split: str = "train"
+    """Split of a `hub` dataset."""
+    subset: str | None = None
+    """Configuration name of a `hub` dataset."""
+    name: str | None = None
+    """What the problems' `dataset` field says; by default the reader decides."""
+    fields: dict[str, str] = Field(default_factory=dict)
+    """Our field → theirs, for `jsonl` and `hub`; dots reach inside."""
+    limit: Annotated[int, Field(ge=1)] | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Read this many problems at most."""
+
+
+class Prices(Section):
+    """US dollars for a million tokens; an unknown price shows as unknown, never as 0."""
+
+    input_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
+    cached_input_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
+    output_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
+
+
+class Endpoint(Section):
+    """An OpenAI-compatible server and how to treat it."""
+
+    model: Annotated[str, Field(min_length=1)]
+    api: Literal["chat", "completions"] = "chat"
+    """`completions` sends the messages' text as it is, without a chat template."""
+    extra_body: dict[str, JsonValue] = Field(default_factory=dict)
+    """Further parameters of the request's body (top_p, chat_template_kwargs, …): they change the reply."""
+    base_url: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Null: the openai package's default."""
+    api_key_env: str = Field(default="OPENAI_API_KEY", json_schema_extra=OPERATIONAL)
+    """Name of the environment variable that holds the key; the key itself is never written anywhere."""
+    headers: dict[str, str] = Field(default_factory=dict, json_schema_extra=OPERATIONAL)
+    concurrency: Annotated[int, Field(ge=1, le=65536)] = Field(default=64, json_schema_extra=OPERATIONAL)
+    """Calls in flight at most."""
+    rpm: Annotated[float, Field(gt=0)] | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Requests a minute at most."""
+    tpm: Annotated[float, Field(gt=0)] | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Tokens a minute at most (input and output)."""
+    timeout_s: Annotated[float, Field(gt=0)] = Field(default=600, json_schema_extra=OPERATIONAL)
+    """How long one call may take before it is made again."""
+    patience_s: Annotated[float, Field(gt=0)] = Field(default=300, json_schema_extra=OPERATIONAL)
+    """How long the endpoint may go without one success before the run gives up (status 3)."""
+    prices: Prices = Field(default_factory=Prices, json_schema_extra=OPERATIONAL)
+
+
+class StudentConfig(Endpoint):
+    """The model whose mistakes are studied; sampling parameters stand under `sample`."""
+
+    backend: Literal["openai"] = Field(default="openai", json_schema_extra=OPERATIONAL)
+
+
+class TeacherConfig(Endpoint):
+    """The model that analyses, injects, corrects and smooths; or `rules`, which is none and costs nothing."""
+
+    backend: Literal["openai", "rules"] = Field(default="rules", json_schema_extra=OPERATIONAL)
+    model: Annotated[str, Field(min_length=1)] = "rules"
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.7
+    """Null leaves it to the endpoint (reasoning models refuse it)."""
+    max_tokens: Annotated[int, Field(ge=1)] = 2048
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    """How many unreadable replies a unit may cost."""
+
+    @model_validator(mode="after")
+    def _model_fits_backend(self) -> TeacherConfig:
+        if self.backend == "rules" and self.model != "rules":
+            raise ValueError(f"model {self.model!r} needs `backend: openai` (backend is `rules`)")
+        return self
+
+
+class Budget(Section):
+    """Where to stop (status 3); the same command with a higher budget goes on."""
+
+    max_cost_usd: Annotated[float, Field(ge=0)] | None = None
+    max_tokens: Annotated[int, Field(ge=0)] | None = None
+
+
+class SampleConfig(Section):
+    """Student sampling."""
+
+    num_samples: Annotated[int, Field(ge=1)] = 4
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    max_tokens: Annotated[int, Field(ge=1)] = 1024
+
+
+class AnalyzeConfig(Section):
+    """Error analysis (paper, section 3.1)."""
+
+    votes: Annotated[int, Field(ge=1, le=15)] = 1
+    """Replies a sample; the majority counts."""
+
+
+class InjectConfig(Section):
+    """Mistake injection (paper, section 3.2)."""
+
+    per_problem: Annotated[int, Field(ge=0)] = 1
+    types: Literal["analysed"] | dict[str, Annotated[float, Field(ge=0)]] = "analysed"
+    """The distribution to draw from: as analysed, or shares by type."""
+    min_share: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    """Types rarer than this are left out."""
+
+    @field_validator("types")
+    @classmethod
+    def _some_share(cls, value: Any) -> Any:
+        if isinstance(value, dict) and not sum(value.values()) > 0:
+            raise ValueError("the shares add up to 0; give at least one type a share above 0")
+        return value
+
+
+class CorrectConfig(Section):
+    """Correction (paper, section 3.3)."""
+
+    strategies: Annotated[list[str], Field(min_length=1)] = ["fix_continue", "fresh_restart"]
+
+    @field_validator("strategies")
+    @classmethod
+    def _no_twins(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError("a strategy stands there twice")
+        return value
+
+
+class SmoothConfig(Section):
+    """Smoothing (paper, section 3.4)."""
+
+    scope: Literal["joint", "whole", "off"] = "joint"
+    """`joint`: reflection and continuation only; `whole`: the published method."""
+
+    @field_validator("scope", mode="before")
+    @classmethod
+    def _yaml_off(cls, value: Any) -> Any:
+        return "off" if value is False else value  # YAML 1.1 reads a bare `off` as false
+
+
+class ChecksConfig(Section):
+    """Limits of what is kept."""
+
+    max_chars: Annotated[int, Field(ge=100)] = 12000
+    """Length of a trajectory."""
+
+
+class ExportConfig(Section):
+    """What trainers read."""
+
+    formats: list[str] = ["alpaca", "messages", "sharegpt", "parquet"]
+    plain_share: Annotated[float, Field(ge=0, lt=1)] = 0
+    """Share of the rows that are plain correct solutions."""
+    max_per_problem: Annotated[int, Field(ge=1)] | None = None
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0
+    """Share of the problems whose rows go into a validation split."""
+
+
+class ShardsConfig(Section):
+    """How the work is cut into parts."""
+
+    size: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=1000, json_schema_extra=OPERATIONAL)
+    """Problems a part."""
+
+
+class Config(Section):
+    """A whole run's configuration."""
+
+    seed: int = 0
+    data: Annotated[list[DatasetSpec], Field(min_length=1)]
+    decontaminate: list[str] = ["gsm8k-test", "math-test"]
+    student: StudentConfig | None = None
+    teacher: TeacherConfig = Field(default_factory=TeacherConfig)
+    budget: Budget = Field(default_factory=Budget, json_schema_extra=OPERATIONAL)
+    prompts: Path | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """A folder whose files replace the package's; their hashes are content, its place is not."""
+    answer_form: str = "The answer is: {answer}"
+    sample: SampleConfig = Field(default_factory=SampleConfig)
+    analyze: AnalyzeConfig = Field(default_factory=AnalyzeConfig)
+    inject: InjectConfig = Field(default_factory=InjectConfig)
+    correct: CorrectConfig = Field(default_factory=CorrectConfig)
+    smooth: SmoothConfig = Field(default_factory=SmoothConfig)
+    checks: ChecksConfig = Field(default_factory=ChecksConfig)
+    export: ExportConfig = Field(default_factory=ExportConfig)
+    shards: ShardsConfig = Field(default_factory=ShardsConfig, json_schema_extra=OPERATIONAL)
+
+    @field_validator("answer_form")
+    @classmethod
+    def _has_place(cls, value: str) -> str:
+        if value.count("{answer}") != 1:
+            raise ValueError("must hold the place {answer} exactly once")
+        return value
+
+    def content_of(self, *keys: str) -> dict[str, JsonValue]:
+        """The content of some top-level keys, for a stage's fingerprint: ``{"teacher": {…}, "seed": 0}``."""
+        return {key: _content_value(getattr(self, key)) for key in keys}
