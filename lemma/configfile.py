@@ -1,4 +1,4 @@
-"""Reading a configuration: YAML with overrides from the command line, told in people's words when it is wrong."""
+"""Reading a configuration: YAML with overrides from the command line; faults are told in people's words."""
 
 from __future__ import annotations
 

@@ -1,0 +1,230 @@
+"""Replies: the only thing that costs money, kept for good.
+
+``<stage>/replies/part-00000.jsonl`` is append-only; one reply a line, written in one piece before anything is derived
+from it::
+
+    {"key":"9f…","unit":"u-…","draw":0,"attempt":0,"text":"<verdict>…","finish_reason":"stop","model":"gpt-4o",
+     "reasoning":"","usage":[812,0,154],"detail":"","created_s":1763690000.1}
+
+A line that a crash cut short is skipped, never read as whole; where a key stands twice the first counts.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+import orjson
+
+from lemma.errors import DiskError
+from lemma.shards import disk_errors
+from lemma.stages.base import Reply, Request, Usage
+
+
+def reply_line(reply: Reply, request: Request) -> bytes:
+    """One reply as a line."""
+    usage = reply.usage
+    return orjson.dumps(
+        {
+            "key": reply.key,
+            "unit": request.unit.id,
+            "draw": request.draw,
+            "attempt": request.attempt,
+            "text": reply.text,
+            "finish_reason": reply.finish_reason,
+            "model": reply.model,
+            "reasoning": reply.reasoning,
+            "usage": [usage.input_tokens, usage.cached_input_tokens, usage.output_tokens],
+            "detail": reply.detail,
+            "created_s": reply.created_s,
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
+    )
+
+
+def read_reply(line: bytes) -> Reply | None:
+    """Reads a line; None where it is not one whole reply."""
+    try:
+        tree = orjson.loads(line)
+        return Reply(
+            key=tree["key"],
+            text=tree["text"],
+            finish_reason=tree["finish_reason"],
+            model=tree["model"],
+            reasoning=tree["reasoning"],
+            usage=Usage(*tree["usage"]),
+            detail=tree["detail"],
+            created_s=tree["created_s"],
+        )
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(offset, line) of each line that has an end."""
+    try:
+        with path.open("rb") as file:
+            offset = 0
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield offset, line
+                offset += len(line)
+    except FileNotFoundError:
+        return
+
+
+class ReplyStore:
+    """The replies of one part: an index of keys in memory, the texts on disk.
+
+    Args:
+        path: the part's file; need not exist.
+        strays: where to look for replies that an earlier layout of the problems left in other parts' files.
+
+    Raises:
+        DiskError: from `append`, where nothing more can be written.
+    """
+
+    def __init__(self, path: Path, strays: StrayIndex | None = None) -> None:
+        self.path = path
+        self._strays = strays
+        self._offsets: dict[bytes, tuple[int, int]] = {}
+        self._appender: int | None = None
+        self._reader: int | None = None
+        self._end = 0
+        self._is_dirty = False
+        self.broken_lines = 0
+        for offset, line in _lines(path):
+            reply = read_reply(line)
+            if reply is None:
+                self.broken_lines += 1
+            else:
+                self._offsets.setdefault(bytes.fromhex(reply.key), (offset, len(line)))
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def get(self, request: Request) -> Reply | None:
+        """The reply to a request, if it is on disk."""
+        place = self._offsets.get(bytes.fromhex(request.key))
+        if place is None:
+            stray = self._strays.get(request.key) if self._strays is not None else None
+            if stray is not None:
+                self.append(stray, request)  # so that the next derivation finds it at home
+            return stray
+        if self._reader is None:
+            self._reader = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        offset, length = place
+        reply = read_reply(os.pread(self._reader, length, offset))
+        return reply if reply is not None and reply.key == request.key else None
+
+    def append(self, reply: Reply, request: Request) -> None:
+        """Writes a reply in one piece."""
+        line = reply_line(reply, request)
+        if self._appender is None:
+            self._open_appender()
+        assert self._appender is not None
+        with disk_errors(self.path):
+            try:
+                written = 0
+                while written < len(line):
+                    written += os.write(self._appender, line[written:])
+            except OSError:
+                # half a line must not stay: the next append would continue it
+                os.ftruncate(self._appender, self._end)
+                raise
+        self._offsets.setdefault(bytes.fromhex(reply.key), (self._end, len(line)))
+        self._end += len(line)
+        self._is_dirty = True
+
+    def _open_appender(self) -> None:
+        with disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._end = os.fstat(descriptor).st_size
+            if self._end and os.pread(descriptor, 1, self._end - 1) != b"\n":
+                # a crash cut the last line short: end it, so that it stays a line of its own
+                self._end += os.write(descriptor, b"\n")
+        self._appender = descriptor
+
+    def sync(self) -> None:
+        """Makes what was appended survive a power cut."""
+        if self._appender is not None and self._is_dirty:
+            with disk_errors(self.path):
+                os.fsync(self._appender)
+            self._is_dirty = False
+
+    def close(self) -> None:
+        """Syncs and closes the files."""
+        try:
+            self.sync()
+        finally:
+            for descriptor in (self._appender, self._reader):
+                if descriptor is not None:
+                    os.close(descriptor)
+            self._appender = self._reader = None
+
+    def __enter__(self) -> ReplyStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class StrayIndex:
+    """Where the replies of parts lie that problems were moved out of.
+
+    When `shards.size` changes, or a dataset is put before another, problems change their parts while replies stay
+    where they were written. The index finds them by key; it is a temporary SQLite file, so that memory stays small
+    however many there are, and it is built at the first look.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._paths = list(paths)
+        self._database: sqlite3.Connection | None = None
+
+    def get(self, key: str) -> Reply | None:
+        """The reply with that key in any of the files; its usage was counted where it was paid, and is kept."""
+        if self._database is None:
+            self._database = self._build()
+        row = self._database.execute(
+            "SELECT file, offset, length FROM replies WHERE key = ?", (key,)
+        ).fetchone()
+        if row is None:
+            return None
+        with self._paths[row[0]].open("rb") as file:
+            file.seek(row[1])
+            return read_reply(file.read(row[2]))
+
+    def _build(self) -> sqlite3.Connection:
+        try:
+            # an empty name is a temporary on-disk database that SQLite removes by itself
+            database = sqlite3.connect("", check_same_thread=False)
+            database.execute(
+                "CREATE TABLE replies (key TEXT PRIMARY KEY, file INT, offset INT, length INT) WITHOUT ROWID"
+            )
+            database.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?)", self._rows())
+            database.commit()
+        except sqlite3.Error as error:
+            raise DiskError(
+                f"{tempfile.gettempdir()}: cannot hold the index of moved replies: {error}"
+            ) from error
+        return database
+
+    def _rows(self) -> Iterator[tuple[str, int, int, int]]:
+        for number, path in enumerate(self._paths):
+            for offset, line in _lines(path):
+                reply = read_reply(line)
+                if reply is not None:
+                    yield reply.key, number, offset, len(line)
+
+
+def shared(reply: Reply) -> Reply:
+    """A copy for another unit that asked the very same: it was paid for once, so it costs nothing here."""
+    return replace(reply, usage=Usage())

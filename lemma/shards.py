@@ -1,0 +1,266 @@
+"""A run's folder on disk: parts that appear whole or not at all, their manifests, and the lock.
+
+::
+
+    RUN/run.yaml
+    RUN/<stage>/part-00000.jsonl            records, one a line
+    RUN/<stage>/part-00000.manifest         what the part was made from; written last: it exists, so the part is whole
+    RUN/<stage>/rejected/part-00000.jsonl   units that gave no record, with their reasons
+    RUN/<stage>/replies/part-00000.jsonl    see `lemma.replies`
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import socket
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lemma.errors import DiskError, RunError
+from lemma.records import Record
+
+R = TypeVar("R", bound=Record)
+
+MANIFEST_VERSION = 1
+
+
+class StageUsage(BaseModel):
+    """What the replies behind a part cost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    replies: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Manifest(BaseModel):
+    """What a finished part was made from. Equal manifests mean equal bytes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = MANIFEST_VERSION
+    stage: str
+    part: int
+    fingerprint: str
+    """Of the stage: its configuration and prompts."""
+    inputs: dict[str, str]
+    """Name of each input → SHA-256 of its bytes."""
+    output_sha256: str
+    rejected_sha256: str
+    units: int
+    kept: int
+    rejected: int
+    reasons: dict[str, int] = Field(default_factory=dict)
+    tally: dict[str, int] = Field(default_factory=dict)
+    """Counts of the kept records by what later steps need to know of them (verdicts, error types)."""
+    usage: StageUsage = Field(default_factory=StageUsage)
+
+
+class StageFolder:
+    """The paths of one stage's files."""
+
+    def __init__(self, run: Path, stage: str) -> None:
+        self.stage = stage
+        self.path = run / stage
+
+    def part(self, part: int) -> Path:
+        """Records."""
+        return self.path / f"part-{part:05d}.jsonl"
+
+    def manifest_path(self, part: int) -> Path:
+        """Manifest."""
+        return self.path / f"part-{part:05d}.manifest"
+
+    def rejected(self, part: int) -> Path:
+        """Rejections."""
+        return self.path / "rejected" / f"part-{part:05d}.jsonl"
+
+    def replies(self, part: int) -> Path:
+        """Replies."""
+        return self.path / "replies" / f"part-{part:05d}.jsonl"
+
+    def manifest(self, part: int) -> Manifest | None:
+        """The part's manifest; None where the part is not finished (or was written by another version)."""
+        try:
+            raw = self.manifest_path(part).read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            manifest = Manifest.model_validate_json(raw)
+        except ValidationError:
+            return None  # of another version, or damaged: derived anew from the replies
+        return manifest if manifest.version == MANIFEST_VERSION else None
+
+    def drop_from(self, part: int) -> None:
+        """Removes the records, rejections and manifests of parts from `part` on; replies are kept for good."""
+        for manifest in self.path.glob("part-*.manifest"):
+            number = part_number(manifest)
+            if number is not None and number >= part:
+                for path in (manifest, self.part(number), self.rejected(number)):
+                    path.unlink(missing_ok=True)
+
+
+def part_number(path: Path) -> int | None:
+    """The number in ``part-00012.…``; None for any other name."""
+    stem = path.name.partition(".")[0].removeprefix("part-")
+    return int(stem) if stem.isdigit() else None
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turns what the operating system says about a write into one line for people."""
+    try:
+        yield
+    except OSError as error:
+        hint = (
+            "free some space and run the same command again"
+            if error.errno == 28
+            else "nothing half-written counts"
+        )
+        raise DiskError(f"{path}: cannot be written: {error.strerror or error}; {hint}") from error
+
+
+def write_whole(path: Path, chunks: Iterable[bytes]) -> str:
+    """Writes a file that appears whole or not at all.
+
+    Returns:
+        The SHA-256 of its bytes, hex.
+
+    Raises:
+        DiskError: no space, read-only, …; what stood at `path` before stands there still.
+    """
+    digest = hashlib.sha256()
+    temporary = path.with_name(f".{path.name}.tmp")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    return digest.hexdigest()
+
+
+def to_line(record: BaseModel) -> bytes:
+    """One record as a line of JSON Lines (UTF-8, keys in the order of the model)."""
+    return record.model_dump_json().encode() + b"\n"
+
+
+def write_json(path: Path, value: object) -> str:
+    """Writes a small JSON file whole; returns its SHA-256."""
+    return write_whole(path, [json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n"])
+
+
+def read_json(path: Path) -> dict[str, object] | None:
+    """Reads a small JSON object; None where the file is missing.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as error:
+        raise RunError(f"{path}: damaged: {error}; remove the file, it is made anew") from None
+    if not isinstance(value, dict):
+        raise RunError(f"{path}: damaged: not an object; remove the file, it is made anew")
+    return value
+
+
+def read_records(path: Path, kind: type[R]) -> Iterator[R]:
+    """Streams the records of a finished part.
+
+    Raises:
+        RunError: the file is missing or a line is damaged; names file and line.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    yield kind.model_validate_json(line)
+                except ValidationError as error:
+                    first = error.errors()[0]
+                    raise RunError(
+                        f"{path}, line {number}: damaged ({first['msg']}); remove the part's .manifest and run the "
+                        "same command again, it is derived anew from the replies"
+                    ) from None
+    except FileNotFoundError:
+        raise RunError(f"{path}: the file is missing; remove the part's .manifest and run again") from None
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sum_counts(manifests: Iterable[Manifest]) -> tuple[Counter[str], Counter[str], Counter[str], StageUsage]:
+    """Adds up manifests: (units/kept/rejected, reasons, tally, usage)."""
+    counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    tally: Counter[str] = Counter()
+    usage = StageUsage()
+    for manifest in manifests:
+        counts.update(units=manifest.units, kept=manifest.kept, rejected=manifest.rejected)
+        reasons.update(manifest.reasons)
+        tally.update(manifest.tally)
+        for name in StageUsage.model_fields:
+            setattr(usage, name, getattr(usage, name) + getattr(manifest.usage, name))
+    return counts, reasons, tally, usage
+
+
+class RunLock:
+    """Held while a command works on a run's folder, so that two never write it at once.
+
+    The lock is the kernel's (flock): it goes with the process, however that ends.
+
+    Raises:
+        RunError: another process holds it; says which.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.path = run / ".lock"
+        self._file: int | None = None
+
+    def __enter__(self) -> RunLock:
+        with disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
+            os.close(descriptor)
+            raise RunError(
+                f"{self.path.parent}: in use by {holder}; wait for it to end, or choose another folder with -o"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        self._file = descriptor
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
