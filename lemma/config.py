@@ -94,10 +94,6 @@ class Endpoint(Section):
     headers: dict[str, str] = Field(default_factory=dict, json_schema_extra=OPERATIONAL)
     concurrency: Annotated[int, Field(ge=1, le=65536)] = Field(default=64, json_schema_extra=OPERATIONAL)
     """Calls in flight at most."""
-    rpm: Annotated[float, Field(gt=0)] | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Requests a minute at most."""
-    tpm: Annotated[float, Field(gt=0)] | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Tokens a minute at most (input and output)."""
     timeout_s: Annotated[float, Field(gt=0)] = Field(default=600, json_schema_extra=OPERATIONAL)
     """How long one call may take before it is made again."""
     patience_s: Annotated[float, Field(gt=0)] = Field(default=300, json_schema_extra=OPERATIONAL)
@@ -127,13 +123,6 @@ class TeacherConfig(Endpoint):
         if self.backend == "rules" and self.model != "rules":
             raise ValueError(f"model {self.model!r} needs `backend: openai` (backend is `rules`)")
         return self
-
-
-class Budget(Section):
-    """Where to stop (status 3); the same command with a higher budget goes on."""
-
-    max_cost_usd: Annotated[float, Field(ge=0)] | None = None
-    max_tokens: Annotated[int, Field(ge=0)] | None = None
 
 
 class SampleConfig(Section):
@@ -226,7 +215,6 @@ class Config(Section):
     decontaminate: list[str] = ["gsm8k-test", "math-test"]
     student: StudentConfig | None = None
     teacher: TeacherConfig = Field(default_factory=TeacherConfig)
-    budget: Budget = Field(default_factory=Budget, json_schema_extra=OPERATIONAL)
     prompts: Path | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """A folder whose files replace the package's; their hashes are content, its place is not."""
     answer_form: str = "The answer is: {answer}"

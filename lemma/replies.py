@@ -1,7 +1,7 @@
 """Replies: the only thing that costs money, kept for good.
 
-``<stage>/replies/part-00000.jsonl`` is append-only; one reply a line, written in one piece before anything is derived
-from it::
+``<stage>/replies/part-00000.jsonl`` is append-only; one reply a line, written in one piece before anything is
+derived from it::
 
     {"key":"9f…","unit":"u-…","draw":0,"attempt":0,"text":"<verdict>…","finish_reason":"stop","model":"gpt-4o",
      "reasoning":"","usage":[812,0,154],"detail":"","created_s":1763690000.1}
@@ -180,9 +180,9 @@ class ReplyStore:
 class StrayIndex:
     """Where the replies of parts lie that problems were moved out of.
 
-    When `shards.size` changes, or a dataset is put before another, problems change their parts while replies stay
-    where they were written. The index finds them by key; it is a temporary SQLite file, so that memory stays small
-    however many there are, and it is built at the first look.
+    When `shards.size` changes, or a dataset is put before another, problems change their parts while replies
+    stay where they were written. The index finds them by key; it is a temporary SQLite file, so that memory
+    stays small however many there are, and it is built at the first look.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
@@ -190,7 +190,7 @@ class StrayIndex:
         self._database: sqlite3.Connection | None = None
 
     def get(self, key: str) -> Reply | None:
-        """The reply with that key in any of the files; its usage was counted where it was paid, and is kept."""
+        """The reply with that key in any of the files."""
         if self._database is None:
             self._database = self._build()
         row = self._database.execute(

@@ -4,7 +4,7 @@
 
     RUN/run.yaml
     RUN/<stage>/part-00000.jsonl            records, one a line
-    RUN/<stage>/part-00000.manifest         what the part was made from; written last: it exists, so the part is whole
+    RUN/<stage>/part-00000.manifest         what the part was made from; written last, so that the part is whole
     RUN/<stage>/rejected/part-00000.jsonl   units that gave no record, with their reasons
     RUN/<stage>/replies/part-00000.jsonl    see `lemma.replies`
 """
@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -103,7 +104,7 @@ class StageFolder:
         return manifest if manifest.version == MANIFEST_VERSION else None
 
     def drop_from(self, part: int) -> None:
-        """Removes the records, rejections and manifests of parts from `part` on; replies are kept for good."""
+        """Removes records, rejections and manifests from `part` on; replies are kept for good."""
         for manifest in self.path.glob("part-*.manifest"):
             number = part_number(manifest)
             if number is not None and number >= part:
@@ -123,12 +124,12 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = (
-            "free some space and run the same command again"
-            if error.errno == 28
-            else "nothing half-written counts"
-        )
-        raise DiskError(f"{path}: cannot be written: {error.strerror or error}; {hint}") from error
+        no_space = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "free some space and run the same command again; " if no_space else ""
+        reason = error.strerror or str(error)
+        raise DiskError(
+            f"{path}: cannot be written: {reason}; {hint}nothing written so far is lost"
+        ) from error
 
 
 def write_whole(path: Path, chunks: Iterable[bytes]) -> str:
@@ -200,8 +201,8 @@ def read_records(path: Path, kind: type[R]) -> Iterator[R]:
                 except ValidationError as error:
                     first = error.errors()[0]
                     raise RunError(
-                        f"{path}, line {number}: damaged ({first['msg']}); remove the part's .manifest and run the "
-                        "same command again, it is derived anew from the replies"
+                        f"{path}, line {number}: damaged ({first['msg']}); remove the part's .manifest and run "
+                        "the same command again, it is derived anew from the replies"
                     ) from None
     except FileNotFoundError:
         raise RunError(f"{path}: the file is missing; remove the part's .manifest and run again") from None
@@ -251,7 +252,7 @@ class RunLock:
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
             os.close(descriptor)
             raise RunError(
-                f"{self.path.parent}: in use by {holder}; wait for it to end, or choose another folder with -o"
+                f"{self.path.parent}: in use by {holder}; wait for it to end, or choose another folder"
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
