@@ -193,9 +193,7 @@ class StrayIndex:
         """The reply with that key in any of the files."""
         if self._database is None:
             self._database = self._build()
-        row = self._database.execute(
-            "SELECT file, offset, length FROM replies WHERE key = ?", (key,)
-        ).fetchone()
+        row = self._database.execute("SELECT file, offset, length FROM replies WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
         with self._paths[row[0]].open("rb") as file:
@@ -212,9 +210,7 @@ class StrayIndex:
             database.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?)", self._rows())
             database.commit()
         except sqlite3.Error as error:
-            raise DiskError(
-                f"{tempfile.gettempdir()}: cannot hold the index of moved replies: {error}"
-            ) from error
+            raise DiskError(f"{tempfile.gettempdir()}: cannot hold the index of moved replies: {error}") from error
         return database
 
     def _rows(self) -> Iterator[tuple[str, int, int, int]]:

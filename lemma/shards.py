@@ -4,7 +4,7 @@
 
     RUN/run.yaml
     RUN/<stage>/part-00000.jsonl            records, one a line
-    RUN/<stage>/part-00000.manifest         what the part was made from; written last, so that the part is whole
+    RUN/<stage>/part-00000.manifest         what the part was made from; written last, so the part is whole
     RUN/<stage>/rejected/part-00000.jsonl   units that gave no record, with their reasons
     RUN/<stage>/replies/part-00000.jsonl    see `lemma.replies`
 """
@@ -127,9 +127,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         no_space = error.errno in (errno.ENOSPC, errno.EDQUOT)
         hint = "free some space and run the same command again; " if no_space else ""
         reason = error.strerror or str(error)
-        raise DiskError(
-            f"{path}: cannot be written: {reason}; {hint}nothing written so far is lost"
-        ) from error
+        raise DiskError(f"{path}: cannot be written: {reason}; {hint}what was written so far is kept") from error
 
 
 def write_whole(path: Path, chunks: Iterable[bytes]) -> str:
@@ -201,7 +199,7 @@ def read_records(path: Path, kind: type[R]) -> Iterator[R]:
                 except ValidationError as error:
                     first = error.errors()[0]
                     raise RunError(
-                        f"{path}, line {number}: damaged ({first['msg']}); remove the part's .manifest and run "
+                        f"{path}, line {number}: damaged ({first['msg']}); remove the .manifest and run "
                         "the same command again, it is derived anew from the replies"
                     ) from None
     except FileNotFoundError:

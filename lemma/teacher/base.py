@@ -1,0 +1,50 @@
+"""What answers requests: a language model behind an endpoint, or a program."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from lemma.stages.base import Reply, Request
+
+
+class CallFailed(Exception):
+    """A call that gave no reply; it costs no attempt and may be made again.
+
+    Args:
+        detail: the endpoint's or the network's own words.
+        is_throttled: the endpoint asks for fewer calls (429, 503).
+        retry_after_s: how long the endpoint asks to wait, in seconds.
+    """
+
+    def __init__(self, detail: str, is_throttled: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.is_throttled = is_throttled
+        self.retry_after_s = retry_after_s
+
+
+@runtime_checkable
+class Teacher(Protocol):
+    """Answers one request at a time, many at once."""
+
+    async def answer(self, request: Request) -> Reply:
+        """Answers.
+
+        Raises:
+            CallFailed: no reply this time.
+            TeacherError: there will be none for any request (key, model name, quota).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections."""
+        ...
+
+
+@runtime_checkable
+class Program(Protocol):
+    """A teacher that computes: its answer is there at once and costs nothing."""
+
+    def answer_now(self, request: Request) -> Reply:
+        """Answers; never fails."""
+        ...
