@@ -1,0 +1,134 @@
+"""Reads all datasets of a run, one after the other: every row gives a problem or a reason.
+
+``read == kept + set_aside`` holds at every moment, per source, and is what `SourceCounts` counts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from lemma.config import DatasetSpec
+from lemma.datasets.base import Dataset, Parsed, ReadProblem
+from lemma.datasets.decontamination import Decontaminator
+from lemma.datasets.registry import dataset_of
+from lemma.datasets.rows import Row, SetAside
+from lemma.errors import Rejected
+from lemma.records import content_hash
+
+
+@dataclass(slots=True)
+class SourceCounts:
+    """What became of one source's rows."""
+
+    dataset: str
+    path: str
+    kept: int = 0
+    samples: int = 0
+    """Samples given with the problems kept."""
+    set_aside: Counter[str] = field(default_factory=Counter)
+    """Rows by reason, a key of `lemma.reasons.READING`."""
+
+    @property
+    def read(self) -> int:
+        """Rows looked at: all of the source's, or those up to its limit."""
+        return self.kept + self.set_aside.total()
+
+
+class _Seen:
+    """Where each id was first read: 10 bytes of key and one number an id, about 130 MB for a million."""
+
+    def __init__(self) -> None:
+        self._first: dict[bytes, int] = {}
+        self._files: list[str] = []
+
+    def first(self, problem_id: str, file: str, line: int) -> tuple[str, int] | None:
+        """File and line that brought the id first; None, and remembered, if it is new."""
+        if not self._files or self._files[-1] != file:
+            self._files.append(file)
+        key = bytes.fromhex(problem_id.partition("-")[2])
+        found = self._first.get(key)
+        if found is None:
+            self._first[key] = (len(self._files) - 1) << 40 | line
+            return None
+        return self._files[found >> 40], found & ((1 << 40) - 1)
+
+
+def read_problems(
+    specs: Sequence[DatasetSpec],
+    decontaminator: Decontaminator | None = None,
+    counts: list[SourceCounts] | None = None,
+) -> Iterator[ReadProblem | SetAside]:
+    """Every row of the sources, in order, as a problem or as set aside. Bounded memory.
+
+    Args:
+        specs: the configuration's `data:`.
+        decontaminator: test sets whose questions are set aside as `contaminated`.
+        counts: receives one entry a source, kept up to date while reading.
+
+    Raises:
+        ConfigError: unknown dataset, empty path, fields for a dataset that has none.
+        InputError: a file is missing, empty, a folder, or holds no row at all.
+    """
+    seen = _Seen()
+    for spec in specs:
+        dataset = dataset_of(spec)
+        count = SourceCounts(spec.dataset, spec.path)
+        if counts is not None:
+            counts.append(count)
+        for row in dataset.rows(spec):
+            one = row if isinstance(row, SetAside) else _read(row, spec, dataset, decontaminator, seen)
+            if isinstance(one, SetAside):
+                count.set_aside[one.reason] += 1
+                yield one
+                continue
+            count.kept += 1
+            count.samples += len(one.given)
+            yield one
+            if count.kept == spec.limit:
+                break
+
+
+def _read(
+    row: Row, spec: DatasetSpec, dataset: Dataset, decontaminator: Decontaminator | None, seen: _Seen
+) -> ReadProblem | SetAside:
+    try:
+        parsed = dataset.parse(row, spec)
+        _check(parsed, decontaminator)
+        problem = parsed.problem(row.line)
+        first = seen.first(problem.id, row.file, row.line)
+        if first is not None:
+            lost = f"; {len(parsed.given)} samples are set aside with it" if parsed.given else ""
+            raise Rejected("duplicate_id", f"{problem.id} was read at {first[0]} line {first[1]}{lost}")
+    except Rejected as rejected:
+        return SetAside(file=row.file, line=row.line, reason=rejected.reason, detail=rejected.detail)
+    return ReadProblem(problem, parsed.given, row.file, row.line)
+
+
+def _check(parsed: Parsed, decontaminator: Decontaminator | None) -> None:
+    """Raises `Rejected` where a problem has no question or answer, or is in a test set."""
+    if not parsed.question:
+        raise Rejected("empty_question")
+    if not parsed.reference_solution:
+        raise Rejected("missing_field", "the reference solution is empty")
+    if not parsed.answer:
+        raise Rejected("empty_answer", "no answer in its field, none behind `####`, none in a last \\boxed{}")
+    test_set = decontaminator.test_set_of(parsed.question) if decontaminator else None
+    if test_set is not None:
+        raise Rejected("contaminated", f"the question is in {test_set}")
+
+
+def fingerprint_of(spec: DatasetSpec) -> str:
+    """Hash of all that decides a source's problems: its content keys and its rows' bytes.
+
+    `limit` is operational and no part of it; nor is the folder that a file lies in.
+
+    Raises:
+        ConfigError: see `read_problems`.
+        InputError: a file is missing or cannot be read.
+    """
+    dataset = dataset_of(spec)
+    fields = [f"{ours}={theirs}" for ours, theirs in sorted(spec.fields.items())]
+    keys = [spec.dataset, spec.split, spec.subset or "", spec.name or "", *fields]
+    return content_hash(*keys, dataset.fingerprint(spec))
