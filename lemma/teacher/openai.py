@@ -1,0 +1,194 @@
+"""Any OpenAI-compatible endpoint (api.openai.com, vLLM, SGLang, llama.cpp, …), through the openai package.
+
+The package's own retries are switched off: a failed call goes back to the engine, which knows what else there is to
+do. Bodies are read here, not by the package, so that a reply cut in the middle is a failed call and no crash. Form of
+requests and replies: https://platform.openai.com/docs/api-reference/chat/create and …/completions/create.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from lemma.config import Endpoint
+from lemma.errors import ConfigError, TeacherError
+from lemma.stages.base import Reply, Request, Usage
+from lemma.teacher.base import CallFailed
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+
+MAX_RETRY_AFTER_S = 3600.0
+WHOLE = {"eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop"}
+"""What some servers call a reply that ended by itself."""
+
+
+class OpenAITeacher:
+    """Calls an endpoint; many calls at once on one event loop.
+
+    Args:
+        endpoint: where it is and how many calls it takes.
+        role: `teacher` or `student`, for messages.
+
+    Raises:
+        ConfigError: the key's environment variable is not set.
+    """
+
+    def __init__(self, endpoint: Endpoint, role: str) -> None:
+        self._endpoint = endpoint
+        self._role = role
+        self._key = _api_key(endpoint, role)
+        self._client: openai.AsyncOpenAI | None = None
+
+    def _connect(self) -> openai.AsyncOpenAI:
+        import httpx2
+        import openai
+
+        # the wait for a free connection is ours to bound (concurrency), so it is no part of a call's time
+        timeout = httpx2.Timeout(self._endpoint.timeout_s, connect=min(30.0, self._endpoint.timeout_s), pool=None)
+        limits = httpx2.Limits(
+            max_connections=self._endpoint.concurrency, max_keepalive_connections=self._endpoint.concurrency
+        )
+        return openai.AsyncOpenAI(
+            api_key=self._key,
+            base_url=self._endpoint.base_url,
+            max_retries=0,
+            timeout=timeout,
+            default_headers=self._endpoint.headers or None,
+            http_client=openai.DefaultAsyncHttpxClient(timeout=timeout, limits=limits),
+        )
+
+    async def answer(self, request: Request) -> Reply:
+        """Makes one call.
+
+        Raises:
+            CallFailed: network, throttling, a fault of the server, a body that is not whole.
+            TeacherError: wrong key, unknown model or address, no quota, a parameter that the endpoint does not take.
+        """
+        import httpx2
+        import openai
+
+        if self._client is None:
+            self._client = self._connect()
+        path, body = _body(request)
+        try:
+            response = await self._client.post(path, body=body, cast_to=httpx2.Response)
+        except openai.APIStatusError as error:
+            return self._refusal(request, error)
+        except openai.APITimeoutError:
+            raise CallFailed(f"no answer within {self._endpoint.timeout_s:g} s") from None
+        except openai.APIConnectionError as error:
+            raise CallFailed(f"{error.message} {error.__cause__ or ''}".strip()) from None
+        return _reply(request, response.content)
+
+    def _refusal(self, request: Request, error: openai.APIStatusError) -> Reply:
+        """A status of 400 or above: a refusal of this request, of this call, or of us altogether."""
+        status, words = error.status_code, " ".join(str(error.message).split())[:500]
+        if status in (401, 403, 404) or error.code in ("insufficient_quota", "model_not_found"):
+            raise TeacherError(f"{self._where()} refuses every call: {words}; {self._mend(status)}") from None
+        if status in (400, 413, 422):
+            about = (error.param or "").split(".")[0].split("[")[0]
+            if about not in ("", "messages", "prompt"):
+                raise TeacherError(
+                    f"{self._where()} does not take the parameter `{about}`: {words}; "
+                    f"see `{self._role}` in the configuration (temperature: null leaves it out)"
+                ) from None
+            return Reply(request.key, "", "refused", detail=words, created_s=time.time())
+        raise CallFailed(words, status in (429, 503), _retry_after_s(error.response.headers)) from None
+
+    def _where(self) -> str:
+        url = urlsplit(str(self._client.base_url)) if self._client is not None else None
+        # host and path only: an address may carry a key
+        return f"the {self._role} endpoint {url.hostname or ''}{url.path}" if url else f"the {self._role} endpoint"
+
+    def _mend(self, status: int) -> str:
+        if status == 404:
+            return f"check `{self._role}.model` ({self._endpoint.model}) and `{self._role}.base_url`"
+        if status in (401, 403):
+            return f"check the key in the environment variable {self._endpoint.api_key_env}"
+        return "check the account's quota"
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        if self._client is not None:
+            await self._client.close()
+
+
+def _api_key(endpoint: Endpoint, role: str) -> str:
+    key = os.environ.get(endpoint.api_key_env, "").strip()
+    if key:
+        return key
+    if endpoint.base_url is None:
+        raise ConfigError(
+            f"the environment variable {endpoint.api_key_env} is not set; put the {role}'s key there "
+            f"(or name another variable under {role}.api_key_env)"
+        )
+    return "none"  # a server of one's own asks for no key, but the package wants one
+
+
+def _body(request: Request) -> tuple[str, dict[str, Any]]:
+    """Path and body of the call."""
+    sampling = {key: value for key, value in request.sampling.items() if key not in ("api", "extra_body")}
+    body: dict[str, Any] = {"model": request.model, "seed": request.seed}
+    body.update((key, value) for key, value in sampling.items() if value is not None)
+    extra = request.sampling.get("extra_body")
+    if isinstance(extra, Mapping):
+        body.update(extra)
+    if request.sampling.get("api") == "completions":
+        body["prompt"] = "\n\n".join(message["content"] for message in request.messages)
+        return "/completions", body
+    body["messages"] = [dict(message) for message in request.messages]
+    return "/chat/completions", body
+
+
+def _reply(request: Request, content: bytes) -> Reply:
+    try:
+        tree = orjson.loads(content)
+        choice = tree["choices"][0]
+        message = choice.get("message") or {}
+        text = choice.get("text", "") if "text" in choice else message.get("content")
+        usage = tree.get("usage") or {}
+        finish_reason = str(choice.get("finish_reason"))
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise CallFailed(f"the body is no whole reply ({type(error).__name__}): {content[:200]!r}") from None
+    refusal = message.get("refusal")
+    return Reply(
+        key=request.key,
+        text=text if isinstance(text, str) else "",
+        finish_reason="refused" if refusal else WHOLE.get(finish_reason, finish_reason),
+        model=str(tree.get("model") or ""),
+        reasoning=str(message.get("reasoning_content") or message.get("reasoning") or ""),
+        usage=_usage(usage),
+        detail=str(refusal) if refusal else "",
+        created_s=time.time(),
+    )
+
+
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    details = usage.get("prompt_tokens_details") or {}
+    return Usage(
+        input_tokens=int(usage.get("prompt_tokens") or 0),
+        cached_input_tokens=int(details.get("cached_tokens") or 0),
+        output_tokens=int(usage.get("completion_tokens") or 0),
+    )
+
+
+def _retry_after_s(headers: httpx2.Headers) -> float | None:
+    """What `retry-after-ms` or `Retry-After` (seconds or a date, RFC 9110 section 10.2.3) asks for."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "")
+        try:
+            return min(MAX_RETRY_AFTER_S, max(0.0, float(value) * unit))
+        except ValueError:
+            continue
+    date = email.utils.parsedate_tz(headers.get("retry-after", ""))
+    if date is None:
+        return None
+    return min(MAX_RETRY_AFTER_S, max(0.0, email.utils.mktime_tz(date) - time.time()))
