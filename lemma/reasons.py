@@ -25,6 +25,7 @@ REPLIES: Final[dict[str, str]] = {
     "cut_short": "the reply was cut at its length limit, also with the limit doubled",
     "missing_tag": "a part of the reply that the prompt asks for is missing",
     "repeated_tag": "a part of the reply stands there twice with different contents",
+    "mixed_reply": "the reply declines and answers at once",
     "unknown_verdict": "the verdict is neither `wrong` nor `correct`",
     "step_not_a_number": "the step is not one number",
     "step_out_of_range": "the step does not exist",
