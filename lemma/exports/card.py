@@ -1,0 +1,232 @@
+"""``README.md``: the dataset card, in the form that the Hugging Face hub reads.
+
+Its front matter names the files of each configuration and split, so that ``load_dataset(folder)`` gives the rows and
+``load_dataset(folder, "messages")`` another form of them, and the columns' types, so that a file whose first rows
+hold nulls loads too. See huggingface.co/docs/hub/datasets-cards and …/datasets-manual-configuration. A pure function
+of its arguments: no time, no path.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lemma.config import Config
+from lemma.exports.base import ExportFormat
+from lemma.exports.facts import CardFacts, RowCounts, StageFacts
+from lemma.exports.markdown import Cells, fenced, percent, table, word
+from lemma.exports.registry import ROWS
+from lemma.reasons import REASONS
+from lemma.records import TrainingRow
+
+DEMONSTRATION = (
+    "> **Made from test questions: a demonstration, do not train on it.** A model trained on these rows has seen\n"
+    "> questions that it would be tested on."
+)
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def card(
+    facts: CardFacts,
+    config: Config,
+    formats: Mapping[str, ExportFormat],
+    counts: RowCounts,
+    export: StageFacts,
+    example: TrainingRow | None,
+) -> str:
+    """The whole card.
+
+    Args:
+        facts: what the run knows of itself.
+        config: for the guarantees and the seed.
+        formats: those that were written beside the rows.
+        counts: of the rows written.
+        export: the export's own line of the yield table.
+        example: a row to show.
+    """
+    sections = [
+        _front_matter(formats, counts),
+        "# Error-corrective solutions",
+        *([DEMONSTRATION] if facts.is_demonstration else []),
+        _opening(facts, counts),
+        _files(formats, counts),
+        *([_example(example)] if example else []),
+        _contents(facts, counts),
+        _yields([*facts.stages, export]),
+        _guarantees(facts, config),
+        _origin(facts, config),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _front_matter(formats: Mapping[str, ExportFormat], counts: RowCounts) -> str:
+    import yaml
+
+    listed = {"default": ROWS} | {name: form for name, form in formats.items() if form.is_json}
+    size = next((name for limit, name in _SIZES if counts.rows < limit), "n>1M")
+    tree: dict[str, Any] = {
+        "task_categories": ["text-generation"],
+        "tags": ["synthetic", "math", "reasoning", "self-correction"],
+        "size_categories": [size],
+        "configs": [
+            {
+                "config_name": name,
+                **({"default": True} if name == "default" else {}),
+                "data_files": [
+                    {"split": split, "path": path}
+                    for split, path in (("train", form.train), ("validation", form.validation))
+                    if counts.splits[split] or split == "train"
+                ],
+            }
+            for name, form in listed.items()
+        ],
+        "dataset_info": [{"config_name": "default", "features": _features()}],
+    }
+    return f"---\n{yaml.safe_dump(tree, sort_keys=False)}---"
+
+
+def _features() -> list[dict[str, object]]:
+    """The columns of `TrainingRow` as the hub's front matter writes them."""
+    pairs = [{"name": name, "list": "int64"} for name in ("prefix", "reflection", "continuation")]
+    return [
+        {"name": name, "struct": pairs} if name == "spans" else {"name": name, "dtype": "string"}
+        for name in TrainingRow.model_fields
+    ]
+
+
+def _opening(facts: CardFacts, counts: RowCounts) -> str:
+    splits = f"{counts.splits['train']:,} rows to train on"
+    if counts.splits["validation"]:
+        splits += f", {counts.splits['validation']:,} to validate on (of other problems)"
+    return (
+        f"{splits}. Each begins as a wrong solution, through its first wrong step; then a reflection notices, and a\n"
+        "continuation reaches the right answer. They teach a model to notice and mend its own mistakes (the method:\n"
+        f"LEMMA, arXiv 2503.17439). Made by lemma {word(facts.version)}."
+    )
+
+
+def _files(formats: Mapping[str, ExportFormat], counts: RowCounts) -> str:
+    has_validation = bool(counts.splits["validation"])
+    rows = [
+        [f"`{form.train}`" + (f", `{form.validation}`" if has_validation else ""), form.columns]
+        for form in (ROWS, *formats.values())
+    ]
+    return (
+        "## Files\n\n"
+        + table(["file", "a row holds"], rows)
+        + "\n\n`spans` are character offsets [start, end) of prefix, reflection and continuation in `output`: train\n"
+        "on the last two alone, if you like. `strategy`, `error_type`, `origin` and `spans` are null for a plain\n"
+        "solution."
+    )
+
+
+def _example(row: TrainingRow) -> str:
+    parts = [f"**Question**\n\n{fenced(row.instruction)}"]
+    if row.spans is None:
+        parts.append(f"**Solution**\n\n{fenced(row.output)}")
+    else:
+        for name, (start, end) in row.spans.model_dump().items():
+            parts.append(f"**{name.capitalize()}**\n\n{fenced(row.output[start:end].strip())}")
+    return "## A row, in its parts\n\n" + "\n\n".join(parts)
+
+
+def _contents(facts: CardFacts, counts: RowCounts) -> str:
+    parts = [
+        "## What is in it",
+        _count_table("dataset", counts.datasets),
+        _count_table("origin of the mistake", counts.origins),
+        _count_table("strategy", counts.strategies),
+    ]
+    types = sorted({name for name, _ in counts.error_types} | set(facts.target))
+    types.sort(key=lambda name: -_of_type(counts, name))
+    if types:
+        whole = counts.error_types.total()
+        rows: list[Cells] = [
+            [
+                word(name),
+                counts.error_types[name, "student"],
+                counts.error_types[name, "injected"],
+                percent(_of_type(counts, name), whole),
+                f"{100 * facts.target[name]:.1f} %" if name in facts.target else "–",
+            ]
+            for name in types
+        ]
+        parts.append(table(["error type", "student", "injected", "share", "share aimed at in injection"], rows))
+    return "\n\n".join(parts)
+
+
+def _of_type(counts: RowCounts, name: str) -> int:
+    return counts.error_types[name, "student"] + counts.error_types[name, "injected"]
+
+
+def _count_table(head: str, counter: Counter[str]) -> str:
+    # by count, ties by name: the order of arrival must not show
+    ordered = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+    rows: list[Cells] = [[word(name), count, percent(count, counter.total())] for name, count in ordered]
+    return table([head, "rows", "share"], rows)
+
+
+def _yields(stages: Sequence[StageFacts]) -> str:
+    yields = table(
+        ["stage", "units", "kept", "rejected", "left", "yield"],
+        [
+            [
+                word(one.name),
+                one.units,
+                one.kept,
+                sum(one.rejected.values()),
+                one.left,
+                percent(one.kept, one.units),
+            ]
+            for one in stages
+        ],
+    )
+    reasons: list[Cells] = [
+        [word(one.name), word(reason), count, REASONS.get(reason, "")]
+        for one in stages
+        for reason, count in sorted(one.rejected.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    why = "\n\n" + table(["stage", "reason", "units", "meaning"], reasons) if reasons else ""
+    return f"## What was kept of what was asked\n\n{yields}{why}"
+
+
+def _guarantees(facts: CardFacts, config: Config) -> str:
+    if config.smooth.scope == "whole":
+        verbatim = (
+            "The wrong claim of the first wrong step still stands before the reflection (the text around it was\n"
+        )
+        verbatim += "   smoothed)."
+    else:
+        verbatim = "It begins with the mistake's own text through its first wrong step, character for character."
+    tests = ", ".join(map(word, facts.decontaminated))
+    where = f"in none of these test sets: {tests}" if tests else "not checked against any test set"
+    return f"""## What every row with a mistake guarantees
+
+1. Its final answer equals the reference answer: decided, not guessed.
+2. The mistake had an answer, and it differs from the reference, decided likewise.
+3. {verbatim}
+4. A reflection stands between error and correction; the wrong step is corrected, not repeated.
+5. Reflection and continuation speak as one who solves: no section tags, no "ground truth", no "reference solution".
+6. It is whole: ended by its author, at most {config.checks.max_chars:,} characters, no loops.
+7. It says where it came from (`id` leads to the run's records).
+8. Its question is {where}; no exact copy of the row stands elsewhere in the dataset.
+
+A right final answer does not prove that every step before it is right."""
+
+
+def _origin(facts: CardFacts, config: Config) -> str:
+    sources: list[Cells] = [[word(one.dataset), one.problems, _licence(one.licence)] for one in facts.sources]
+    students = ", ".join(map(word, facts.students)) or "none (all mistakes were injected)"
+    return (
+        "## Where it comes from\n\n"
+        + table(["problems of", "problems read", "licence of the source"], sources)
+        + f"\n\nStudent: {students}. Teacher: {word(facts.teacher)}. Seed {config.seed}.\n\n"
+        "Questions and reference solutions stay under the licence of their source. What a model wrote is subject to\n"
+        "the terms of that model too. Name a licence above (`license:`) when you publish this, after reading both."
+    )
+
+
+def _licence(licence: str | None) -> str:
+    return word(licence) if licence else "not known here; see the source"

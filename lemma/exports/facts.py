@@ -1,0 +1,103 @@
+"""What the dataset card has to be told, and what is counted while rows are written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lemma.records import TrainingRow
+
+
+@dataclass(frozen=True, slots=True)
+class StageFacts:
+    """One stage's line of the yield table: units = kept + rejected + left."""
+
+    name: str
+    units: int
+    kept: int
+    rejected: Mapping[str, int]
+    """Reason → count."""
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """Where problems came from."""
+
+    dataset: str
+    """As the rows' `dataset` says."""
+    problems: int
+    licence: str | None = None
+    """As its publisher states it; null where we do not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What a run knows of itself, for the dataset card. No time and no path: equal runs give equal cards."""
+
+    version: str
+    """Of lemma."""
+    sources: tuple[SourceFacts, ...]
+    decontaminated: tuple[str, ...]
+    """Names of the test sets whose questions were left out at reading."""
+    students: tuple[str, ...]
+    """Names of the models whose mistakes were studied."""
+    teacher: str
+    stages: tuple[StageFacts, ...]
+    """In order, without the export itself."""
+    target: Mapping[str, float] = field(default_factory=dict)
+    """Error type → share that injection aimed at; empty where nothing was injected."""
+    is_demonstration: bool = False
+    """Whether the problems are test questions, so that nobody should train on the rows."""
+
+
+@dataclass(slots=True)
+class RowCounts:
+    """Rows by what they say of themselves."""
+
+    splits: Counter[str] = field(default_factory=Counter)
+    """`train` and `validation`."""
+    datasets: Counter[str] = field(default_factory=Counter)
+    origins: Counter[str] = field(default_factory=Counter)
+    """`student`, `injected`; plain solutions have none and are counted as `plain`."""
+    strategies: Counter[str] = field(default_factory=Counter)
+    error_types: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(error type, origin)."""
+
+    def add(self, row: TrainingRow, split: str) -> None:
+        """Counts one row."""
+        self.splits[split] += 1
+        self.datasets[row.dataset] += 1
+        self.origins[row.origin or "plain"] += 1
+        self.strategies[row.strategy or "plain"] += 1
+        if row.error_type and row.origin:
+            self.error_types[row.error_type, row.origin] += 1
+
+    @property
+    def rows(self) -> int:
+        """Rows of all splits."""
+        return self.splits.total()
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSummary:
+    """What an export wrote: trajectories = rows - plain + rejected."""
+
+    trajectories: int
+    """Trajectories read."""
+    counts: RowCounts
+    rejected: Mapping[str, int]
+    """Trajectories left out, by reason."""
+    files: tuple[str, ...]
+    """Names in the folder, the card last."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of all splits, plain ones among them."""
+        return self.counts.rows
+
+    @property
+    def plain(self) -> int:
+        """Rows that are plain correct solutions."""
+        return self.counts.origins["plain"]
