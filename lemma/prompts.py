@@ -33,7 +33,7 @@ Messages = tuple[dict[str, str], ...]
 
 
 def read_text(path: Path) -> str:
-    """A prompt file's text, with line ends as ``\\n``.
+    r"""A prompt file's text, with line ends as ``\n``.
 
     Raises:
         ConfigError: the file cannot be read or is not UTF-8.
@@ -132,15 +132,28 @@ class Prompts:
             ConfigError: there is none, or its file cannot be read.
         """
         if name not in self._templates:
-            for folder in self._folders:
-                path = folder / f"{name}.md"
-                if path.is_file():
-                    self._templates[name] = parse_template(name, read_text(path), str(path))
-                    break
-            else:
-                places = ", ".join(map(str, self._folders))
-                raise ConfigError(f"prompts: there is no file {name}.md in {places}")
+            path = self._find(name)
+            self._templates[name] = parse_template(name, read_text(path), str(path))
         return self._templates[name]
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        """The items (lines that begin with ``- ``) of a file that is a list.
+
+        Raises:
+            ConfigError: there is no such file, or no item in it.
+        """
+        path = self._find(name)
+        items = tuple(line[2:].strip() for line in read_text(path).splitlines() if line.startswith("- "))
+        if not items:
+            raise ConfigError(f"prompts: {path} has no line that begins with `- `")
+        return items
+
+    def _find(self, name: str) -> Path:
+        for folder in self._folders:
+            path = folder / f"{name}.md"
+            if path.is_file():
+                return path
+        raise ConfigError(f"prompts: there is no file {name}.md in {', '.join(map(str, self._folders))}")
 
     def render(self, name: str, **values: str) -> Messages:
         """The messages of a prompt with `values` in their places.

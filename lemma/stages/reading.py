@@ -24,7 +24,9 @@ _THINK_START: Final = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 _THINK_END: Final = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _FENCE: Final = re.compile(r"\A[`~]{3,}[ \t]*\w*[ \t]*\n(.*?)\n?[ \t]*[`~]{3,}\Z", re.DOTALL)
 _LABEL: Final = re.compile(r"^[ \t]*\[\d{1,4}\][ \t]*", re.MULTILINE)
-_NUMBER: Final = re.compile(r"(?:the )?(?:(?:step|line|sentence|number|no|nr|#) ?)*([0-9]{1,9})(?:st|nd|rd|th)?(?: step)?")
+_NUMBER: Final = re.compile(
+    r"(?:the )?(?:(?:step|line|sentence|number|no|nr|#) ?)*([0-9]{1,9})(?:st|nd|rd|th)?(?: step)?"
+)
 _MARKUP: Final = re.compile(r"[\s*_`#.,:;()\[\]\"'“”‘’]+")
 _QUOTE_DROPS: Final = re.compile(r"\\[\[\]()]|[\s*_$`#>\"'“”‘’]+|\\[,;! ]")
 _ELLIPSIS: Final = re.compile(r"\[?(?:\.{3,}|…)\]?|\\l?dots")
@@ -39,7 +41,7 @@ _VERDICTS: Final[Mapping[str, str]] = {
 
 
 def require_whole(reply: Reply) -> str:
-    """The reply's text with ``\\n`` as line ends, if the teacher ended it.
+    r"""The reply's text with ``\n`` as line ends, if the teacher ended it.
 
     Raises:
         Rejected: `refused` or `cut_short`, as its finish_reason says.
@@ -144,7 +146,7 @@ def _scan(text: str, names: Collection[str]) -> dict[str, str]:
 
 
 def read_step(content: str, num_steps: int) -> int:
-    """The number of a step, from 1: "3", "Step 3", "step **3**", "3rd", "3."
+    """The number of a step, from 1, said as "3.", "Step 3", "step **3**" or "3rd".
 
     Raises:
         ParseError: `step_not_a_number` or `step_out_of_range`.

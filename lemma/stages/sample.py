@@ -16,7 +16,7 @@ from lemma.stages.base import Group, Reply, Request, SampleUnit
 from lemma.stages.reading import require_whole
 
 VERSION: Final = 1
-IS_CORRECT: Final = {Verdict.equal: True, Verdict.different: False, Verdict.undecided: None}
+IS_CORRECT: Final = {Verdict.EQUAL: True, Verdict.DIFFERENT: False, Verdict.UNDECIDED: None}
 
 
 class SampleStage:

@@ -1,0 +1,133 @@
+"""The teacher corrects mistakes: it writes the reflection and the continuation, nothing that we already have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from lemma.checks import check_trajectory, reaches_answer, wrong_step
+from lemma.config import Config
+from lemma.errors import ConfigError
+from lemma.prompts import Prompts
+from lemma.records import Trajectory, make_id
+from lemma.stages.asking import TeacherStage, pick
+from lemma.stages.assembling import Parts, assemble
+from lemma.stages.base import CorrectUnit, Group, Reply, Request
+from lemma.stages.golds import collect_golds
+from lemma.stages.reading import read_tags
+from lemma.strategies import STRATEGIES, Strategy
+from lemma.taxonomy import ErrorType
+
+NEEDED_PLACES: Final = ("question", "prefix", "explanation", "solution")
+OFFERED_PLACES: Final = ("wrong_step", "error_type", "answer_line", "manner")
+
+
+class CorrectStage(TeacherStage):
+    """One unit for each mistake and strategy.
+
+    Args:
+        config: uses `teacher`, `correct`, `answer_form`, `checks`, `seed`.
+        prompts: renders the strategies' prompts.
+        taxonomy: for the types' titles.
+        strategies: by name; those of `correct.strategies` are used.
+
+    Raises:
+        ConfigError: a strategy is unknown.
+    """
+
+    name = "correct"
+    version = 1
+    reads = ("sample", "analyze", "inject")
+    record_type = Trajectory
+
+    def __init__(
+        self,
+        config: Config,
+        prompts: Prompts,
+        taxonomy: Mapping[str, ErrorType],
+        strategies: Mapping[str, Strategy] = STRATEGIES,
+    ) -> None:
+        for name in config.correct.strategies:
+            if name not in strategies:
+                raise ConfigError(f"correct.strategies: {name!r} is unknown (known: {', '.join(strategies)})")
+        self._strategies = {name: strategies[name] for name in config.correct.strategies}
+        self._manners = prompts.lines("manners")
+        names = [name for strategy in self._strategies.values() for name in strategy.templates]
+        self._templates = {name: prompts.template(name).require(NEEDED_PLACES, OFFERED_PLACES) for name in names}
+        self._prompt_hashes = {name: prompts.hash(name, *self._manners) for name in names}
+        super().__init__(
+            config, ["correct", "answer_form", "checks", "seed"], [f"{k}={v}" for k, v in self._prompt_hashes.items()]
+        )
+        self._titles = {name: kind.title for name, kind in taxonomy.items()}
+
+    def units(self, group: Group) -> Iterator[CorrectUnit]:
+        """The mistakes in their order, each by every strategy."""
+        if not group.mistakes:
+            return
+        golds = collect_golds(group, self.config.answer_form, self.config.checks.max_chars)
+        for mistake in group.mistakes:
+            for name, strategy in self._strategies.items():
+                gold, is_verbatim = strategy.choose_gold(mistake, golds, str(self.config.seed))
+                unit_id = make_id("u", mistake.id, self.name, name, gold.id)
+                yield CorrectUnit(unit_id, mistake, name, gold, is_verbatim)
+
+    def draws(self, unit: CorrectUnit) -> int:
+        """One reply."""
+        return 1
+
+    def request(self, unit: CorrectUnit, draw: int, attempt: int, is_cap_raised: bool) -> Request:
+        """The question, the text through the wrong step, what is wrong with it, and the guiding solution."""
+        name = self._strategies[unit.strategy].template_for(unit)
+        mistake, problem = unit.mistake, unit.problem
+        messages = self._templates[name].render(
+            {
+                "question": problem.question,
+                "prefix": mistake.prefix,
+                "wrong_step": wrong_step(mistake).strip(),
+                "explanation": mistake.explanation,
+                "error_type": self._titles.get(mistake.error_type, mistake.error_type),
+                "solution": unit.gold.text,
+                "answer_line": self.config.answer_form.replace("{answer}", problem.answer),
+                "manner": self._manners[pick(len(self._manners), unit.id, str(self.config.seed))],
+            }
+        )
+        return self._ask(unit, messages, self._prompt_hashes[name], draw, attempt, is_cap_raised)
+
+    def parse(self, unit: CorrectUnit, reply: Reply) -> Parts:
+        """The reflection, and the continuation unless that is the gold itself.
+
+        Raises:
+            ParseError: the form is not kept.
+            Rejected: `teacher_declined`, `cut_short`, `refused`.
+        """
+        if unit.is_gold_verbatim:
+            found = read_tags(reply, ["reflection"], may_be_empty=["reflection"])
+            return Parts(found["reflection"], unit.gold.text)
+        found = read_tags(reply, ["reflection", "continuation"], may_be_empty=["reflection"])
+        return Parts(found["reflection"], found["continuation"])
+
+    def make(self, unit: CorrectUnit, parsed: Sequence[tuple[Request, Reply, Parts]]) -> Trajectory:
+        """Prefix, reflection and continuation in one text.
+
+        Raises:
+            Rejected: `no_answer`, `undecided_answer`, `wrong_answer`, of the continuation as the teacher wrote it.
+        """
+        request, reply, parts = parsed[0]
+        reaches_answer(parts.continuation, unit.problem.answer)
+        return assemble(
+            unit.mistake,
+            unit.strategy,
+            parts,
+            trajectory_id=make_id("t", unit.mistake.id, self.name, unit.strategy, request.key),
+            answer_form=self.config.answer_form,
+            is_smoothed=False,
+            made_by=self._made_by(request, reply),
+        )
+
+    def check(self, unit: CorrectUnit, record: Trajectory) -> None:
+        """All guarantees of a trajectory.
+
+        Raises:
+            Rejected: with the reason of the first that fails.
+        """
+        check_trajectory(record, self.config.checks.max_chars)
