@@ -82,18 +82,20 @@ Lookup = Callable[[Request], Reply | None]
 
 @dataclass
 class Derived:
-    """What a part's units gave; the counts always add up: units = kept + rejected + left."""
+    """Counts of what units gave; they always add up: units = kept + rejected + left."""
 
     units: int = 0
     kept: int = 0
+    rejected: int = 0
     left: int = 0
-    rejections: list[Rejection] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     """The replies that the last unit used, for accounting; cleared with each unit."""
 
 
-def derive(stage: Stage, groups: Iterable[Group], lookup: Lookup, derived: Derived) -> Iterator[Record]:
-    """Derives groups in order: yields the records, collects all else in `derived`.
+def derive(
+    stage: Stage, groups: Iterable[Group], lookup: Lookup, derived: Derived
+) -> Iterator[tuple[Any, Record | Rejection | None]]:
+    """Derives groups in order: yields each unit with its record, its rejection, or None where it is left.
 
     A unit whose replies are not all at hand counts as left.
     """
@@ -104,13 +106,12 @@ def derive(stage: Stage, groups: Iterable[Group], lookup: Lookup, derived: Deriv
             try:
                 record = _derive_unit(stage, unit, lookup, derived.replies)
             except UnitError as error:
-                derived.rejections.append(rejection(stage.name, unit, error))
+                derived.rejected += 1
+                yield unit, rejection(stage.name, unit, error)
                 continue
-            if record is None:
-                derived.left += 1
-                continue
-            derived.kept += 1
-            yield record
+            derived.left += record is None
+            derived.kept += record is not None
+            yield unit, record
 
 
 def _derive_unit(stage: Stage, unit: Any, lookup: Lookup, replies: list[Reply]) -> Record | None:

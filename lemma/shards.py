@@ -27,7 +27,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lemma.errors import DiskError, RunError
-from lemma.records import Record
+from lemma.records import Record, content_hash
 
 R = TypeVar("R", bound=Record)
 
@@ -57,8 +57,8 @@ class Manifest(BaseModel):
     """Of the stage: its configuration and prompts."""
     inputs: dict[str, str]
     """Name of each input → SHA-256 of its bytes."""
-    output_sha256: str
-    rejected_sha256: str
+    files: dict[str, str]
+    """Path inside the stage's folder → SHA-256 of what was written there."""
     units: int
     kept: int
     rejected: int
@@ -66,6 +66,11 @@ class Manifest(BaseModel):
     tally: dict[str, int] = Field(default_factory=dict)
     """Counts of the kept records by what later steps need to know of them (verdicts, error types)."""
     usage: StageUsage = Field(default_factory=StageUsage)
+
+    @property
+    def output_hash(self) -> str:
+        """One hash for all that was written: what a later stage names as its input."""
+        return content_hash(*(f"{name}={digest}" for name, digest in sorted(self.files.items())))
 
 
 class StageFolder:
@@ -102,6 +107,15 @@ class StageFolder:
         except ValidationError:
             return None  # of another version, or damaged: derived anew from the replies
         return manifest if manifest.version == MANIFEST_VERSION else None
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Declares a part whole; comes last."""
+        write_whole(self.manifest_path(manifest.part), [manifest.model_dump_json(indent=1).encode() + b"\n"])
+
+    def reopen(self, part: int) -> None:
+        """Declares a part not whole; comes first, before any of its files is replaced."""
+        with disk_errors(self.manifest_path(part)):
+            self.manifest_path(part).unlink(missing_ok=True)
 
     def drop_from(self, part: int) -> None:
         """Removes records, rejections and manifests from `part` on; replies are kept for good."""

@@ -22,6 +22,7 @@ from lemma.datasets.base import look_up
 from lemma.datasets.lines import input_files, read_rows
 from lemma.datasets.rows import SetAside
 from lemma.errors import ConfigError, InputError
+from lemma.records import content_hash
 
 TEST_SETS: Final[tuple[str, ...]] = ("gsm8k-test", "math-test")
 """Test sets whose fingerprints are shipped."""
@@ -42,6 +43,9 @@ _SIGNS = str.maketrans(
         "·": r"\cdot",
         "π": r"\pi",
         "°": r"^\circ",
+        "√": r"\sqrt ",
+        "²": "^2",
+        "³": "^3",
         "…": "...",
     }
 )
@@ -56,18 +60,21 @@ _COMMANDS: Mapping[str, str] = {
     # sizes, spaces and fonts: nothing of the mathematics is in them
     **dict.fromkeys(("left", "right", "big", "bigl", "bigr", "bigg", "displaystyle", "textstyle"), ""),
     **dict.fromkeys(("quad", "qquad", "allowbreak", "nobreak", "hfill", "noindent"), ""),
-    **dict.fromkeys(("text", "textrm", "textbf", "textit", "mbox", "mathrm", "mathbf", "rm", "emph"), ""),
+    **dict.fromkeys(("rm", "bf", "it"), ""),
 }
 
+# a group of words keeps its words; the inside stops at any brace, so the time is linear
+_WORDS = re.compile(r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|emph)\s*\{([^{}]*)\}")
 # one pass; every alternative begins differently, so the time is linear
-_LATEX = re.compile(r"\\([a-z]+)|\\[,!;: \n()\[\]$]|\{,\}|[$~\s]")
+_LATEX = re.compile(r"\\([a-z]+)|\\\\|\\[,!;: \n()\[\]$]|\{,\}|[$~\s]")
 _ONE_CHARACTER_GROUP = re.compile(r"\{([^{}\\])\}")
-_PLACES = {"{,}": ","}
+_PLACES = {"{,}": ",", r"\\": r"\\"}
 
 
 def normalise(question: str) -> str:
     """The question without what is only looks; linear in its length."""
     text = question.casefold().translate(_SIGNS)
+    text = _WORDS.sub(r"\1", text)
     text = _LATEX.sub(_normal_form, text)
     text = _ONE_CHARACTER_GROUP.sub(r"\1", text)
     return text.rstrip(".?")  # but not `!`, which may be a factorial
@@ -115,6 +122,11 @@ class Decontaminator:
     def __len__(self) -> int:
         """Number of different questions known."""
         return len(self._names)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that decides which questions are known."""
+        return content_hash(str(NORMALISATION), *(f"{digest} {name}" for digest, name in sorted(self._names.items())))
 
     def test_set_of(self, question: str) -> str | None:
         """The test set that holds the question; None if none does."""

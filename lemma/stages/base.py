@@ -235,16 +235,35 @@ class Reply:
 class Stage(Protocol):
     """The contract of a stage: every method is a pure function of its arguments and the configuration."""
 
-    name: str
-    reads: tuple[str, ...]
-    """Names of the stages whose records its groups hold."""
-    fingerprint: str
-    """Hash of everything but the input that decides the output: configuration, prompts, error types."""
-    attempts: int
-    """How many unreadable replies a draw may cost."""
-    raises_cap: bool
-    """Whether a reply that was cut short earns one attempt with twice the cap."""
-    record_type: type[Record]
+    @property
+    def name(self) -> str:
+        """A verb: the command, and the folder of what it makes."""
+        ...
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the stages whose records its groups hold."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything but the input that decides the output: configuration, prompts, error types."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """How many unreadable replies a draw may cost."""
+        ...
+
+    @property
+    def raises_cap(self) -> bool:
+        """Whether a reply that was cut short earns one attempt with twice the cap."""
+        ...
+
+    @property
+    def record_type(self) -> type[Record]:
+        """What a unit gives."""
+        ...
 
     def units(self, group: Group) -> Iterator[Any]:
         """The units of a group, in a fixed order."""

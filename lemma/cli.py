@@ -1,0 +1,172 @@
+"""The command line. It parses, calls the pipeline and turns errors into one line and an exit status; no logic here.
+
+Exit status: 0 complete · 1 an error · 2 usage · 3 ended with units left to do · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from lemma.errors import Interrupted, LemmaError
+
+app = typer.Typer(
+    name="lemma",
+    help="Turn a student model's mathematical mistakes into data that teaches it to notice and correct them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML configuration.", show_default=False)]
+RunOption = Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="The run's folder.", show_default=False)]
+SetOption = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads it at run time
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key, such as teacher.model=gpt-4o."),
+]
+LimitOption = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--limit", metavar="N", min=1, help="Read at most N problems from each dataset."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress; errors and results only.")]
+RederiveOption = Annotated[
+    bool,
+    typer.Option("--rederive", help="Derive finished parts anew from the replies on disk; asks for nothing known."),
+]
+RetargetOption = Annotated[
+    bool, typer.Option("--retarget", help="Renew the frozen distribution that injection aims at.")
+]
+PartialOption = Annotated[
+    bool, typer.Option("--partial", help="Freeze the distribution from an analysis that is not finished.")
+]
+
+
+def _work(
+    stages: tuple[str, ...],
+    config_path: Path,
+    run: Path,
+    overrides: list[str] | None,
+    limit: int | None,
+    quiet: bool,
+    rederive: bool = False,
+    retarget: bool = False,
+    partial: bool = False,
+) -> None:
+    from lemma.configfile import load_config
+    from lemma.pipeline import Options, Pipeline
+
+    config = load_config(config_path, overrides or (), limit)
+    options = Options(quiet=quiet, rederive=rederive, retarget=retarget, partial=partial)
+    with Pipeline(run, config, options) as pipeline:
+        pipeline.work(stages)
+        typer.echo(pipeline.report(stages))
+
+
+@app.command("run")
+def run_all(
+    config: ConfigArgument,
+    output: RunOption,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    quiet: QuietOption = False,
+    rederive: RederiveOption = False,
+    retarget: RetargetOption = False,
+) -> None:
+    """All stages in order; resumes where it was interrupted."""
+    from lemma.pipeline import STAGES
+
+    _work(STAGES, config, output, overrides, limit, quiet, rederive, retarget)
+
+
+@app.command()
+def sample(
+    config: ConfigArgument,
+    output: RunOption,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    quiet: QuietOption = False,
+    rederive: RederiveOption = False,
+) -> None:
+    """Sample the student, or score the samples that came with the problems."""
+    _work(("sample",), config, output, overrides, limit, quiet, rederive)
+
+
+@app.command()
+def analyze(
+    config: ConfigArgument,
+    output: RunOption,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    quiet: QuietOption = False,
+    rederive: RederiveOption = False,
+) -> None:
+    """Find the first wrong step and the error type of each wrong sample; count the types."""
+    _work(("analyze",), config, output, overrides, limit, quiet, rederive)
+
+
+@app.command()
+def inject(
+    config: ConfigArgument,
+    output: RunOption,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    quiet: QuietOption = False,
+    rederive: RederiveOption = False,
+    retarget: RetargetOption = False,
+    partial: PartialOption = False,
+) -> None:
+    """Inject mistakes into correct solutions, of types drawn from the analysed distribution."""
+    _work(("inject",), config, output, overrides, limit, quiet, rederive, retarget, partial)
+
+
+@app.command()
+def correct(
+    config: ConfigArgument,
+    output: RunOption,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    quiet: QuietOption = False,
+    rederive: RederiveOption = False,
+) -> None:
+    """Correct each mistake: Fix & Continue, Fresh & Restart."""
+    _work(("correct",), config, output, overrides, limit, quiet, rederive)
+
+
+@app.command()
+def smooth(
+    config: ConfigArgument,
+    output: RunOption,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    quiet: QuietOption = False,
+    rederive: RederiveOption = False,
+) -> None:
+    """Make trajectories read as one train of thought."""
+    _work(("smooth",), config, output, overrides, limit, quiet, rederive)
+
+
+@app.command()
+def export(
+    config: ConfigArgument,
+    output: RunOption,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the dataset in the forms that trainers read."""
+    _work(("export",), config, output, overrides, limit, quiet)
+
+
+def main() -> None:
+    """Entry point of the `lemma` command."""
+    try:
+        app()
+    except LemmaError as error:
+        typer.echo(f"lemma: {error}", err=True)
+        if isinstance(error, Interrupted) or error.exit_code == 3:
+            typer.echo("lemma: to go on, run the same command again", err=True)
+        sys.exit(error.exit_code)

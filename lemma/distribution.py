@@ -1,0 +1,146 @@
+"""The student's error type distribution, and the frozen target that injection aims at (paper, sections 3.1 and 3.2).
+
+``analyze/distribution.json`` counts the types of all analysed mistakes, per dataset and student;
+``inject/target.json`` is made from it once: without rare types and those that cannot be injected, scaled to 1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lemma.config import InjectConfig
+from lemma.errors import ConfigError
+from lemma.records import Mistake
+from lemma.shards import Manifest, StageFolder, read_json, write_json
+from lemma.taxonomy import ErrorType
+
+
+def tally_key(mistake: Mistake) -> str:
+    """What a manifest counts a mistake under: ``["gsm8k","my-student","calculation_error"]``."""
+    return json.dumps([mistake.problem.dataset, mistake.model, mistake.error_type], ensure_ascii=False)
+
+
+def distribution_of(manifests: Iterable[Manifest]) -> dict[str, Any]:
+    """Adds up the manifests of `analyze`.
+
+    Returns:
+        ``{"mistakes": n, "types": {type: {"count", "share"}}, "datasets": {name: {"mistakes", "types",
+        "students": {model: {"mistakes", "types"}}}}}``; types by falling count.
+    """
+    overall: Counter[str] = Counter()
+    datasets: dict[str, dict[str, Counter[str]]] = {}
+    for manifest in manifests:
+        for key, count in manifest.tally.items():
+            dataset, student, error_type = json.loads(key)
+            overall[error_type] += count
+            datasets.setdefault(dataset, {}).setdefault(student, Counter())[error_type] += count
+    return {
+        **_shares(overall),
+        "datasets": {
+            dataset: {
+                **_shares(sum(students.values(), Counter())),
+                "students": {student: _shares(counts) for student, counts in sorted(students.items())},
+            }
+            for dataset, students in sorted(datasets.items())
+        },
+    }
+
+
+def _shares(counts: Counter[str]) -> dict[str, Any]:
+    total = counts.total()
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return {
+        "mistakes": total,
+        "types": {name: {"count": count, "share": round(count / total, 6)} for name, count in ordered},
+    }
+
+
+def write_distribution(run: Path, manifests: Iterable[Manifest]) -> dict[str, Any]:
+    """Writes ``analyze/distribution.json`` and returns it."""
+    distribution = distribution_of(manifests)
+    write_json(run / "analyze" / "distribution.json", distribution)
+    return distribution
+
+
+def freeze_target(
+    run: Path,
+    config: InjectConfig,
+    distribution: Mapping[str, Any],
+    datasets: Iterable[str],
+    taxonomy: Mapping[str, ErrorType],
+    renew: bool = False,
+) -> tuple[dict[str, Any], bool]:
+    """Makes ``inject/target.json``, or returns the one that was frozen before.
+
+    Args:
+        run: the run's folder.
+        config: `inject` of the configuration.
+        distribution: see `distribution_of`; not looked at where the configuration gives shares.
+        datasets: names of all datasets of the run's problems.
+        taxonomy: all error types.
+        renew: make it anew even if there is one (`--retarget`).
+
+    Returns:
+        The target, ``{"types": …, "min_share": …, "mistakes": n, "datasets": {name: {"target": {type: share},
+        "left_out": {type: {"share", "why"}}, "from": "its own mistakes" | …}}}``, and whether the analysis has since
+        grown beyond what it was made from.
+
+    Raises:
+        ConfigError: an unknown type, or nothing to draw from.
+    """
+    path = StageFolder(run, "inject").path / "target.json"
+    wish = {"types": config.types, "min_share": config.min_share}
+    frozen = None if renew else read_json(path)
+    names = sorted(set(datasets))
+    if frozen is not None and {key: frozen.get(key) for key in wish} == wish:
+        known = frozen["datasets"]
+        if isinstance(known, dict) and set(names) <= set(known):
+            return frozen, frozen["mistakes"] != distribution["mistakes"]
+    target: dict[str, Any] = {**wish, "mistakes": distribution["mistakes"], "datasets": {}}
+    kept = frozen["datasets"] if frozen is not None and {key: frozen.get(key) for key in wish} == wish else {}
+    for name in names:
+        # what was frozen stays; only a dataset that has come since is added
+        target["datasets"][name] = kept[name] if name in kept else _target_of(name, config, distribution, taxonomy)  # type: ignore[operator, index]
+    write_json(path, target)
+    return target, False
+
+
+def _target_of(
+    dataset: str, config: InjectConfig, distribution: Mapping[str, Any], taxonomy: Mapping[str, ErrorType]
+) -> dict[str, Any]:
+    if isinstance(config.types, str):
+        own = distribution["datasets"].get(dataset)
+        counted = own if own is not None else distribution
+        shares = {name: entry["share"] for name, entry in counted["types"].items()}
+        source = "its own mistakes" if own is not None else "the mistakes of the other datasets"
+        if not shares:
+            raise ConfigError(
+                "inject.types is `analysed`, but the analysis found no mistake to learn from; "
+                "give shares, such as `inject: {types: {calculation_error: 0.6, missing_step: 0.4}}`"
+            )
+    else:
+        unknown = sorted(set(config.types) - set(taxonomy))
+        if unknown:
+            raise ConfigError(f"inject.types: unknown error type `{unknown[0]}`; known: {', '.join(sorted(taxonomy))}")
+        total = sum(config.types.values())
+        shares = {name: share / total for name, share in config.types.items() if share > 0}
+        source = "the configuration"
+    left_out = {}
+    for name, share in shares.items():
+        if name not in taxonomy or not taxonomy[name].injectable:
+            left_out[name] = {"share": share, "why": "cannot be injected"}
+        elif share < config.min_share:
+            left_out[name] = {"share": share, "why": f"below min_share {config.min_share:g}"}
+    rest = {name: share for name, share in shares.items() if name not in left_out}
+    if not rest:
+        raise ConfigError(f"inject: no type is left to draw from for {dataset}: {', '.join(left_out)} are left out")
+    total = sum(rest.values())
+    return {
+        "target": {name: round(share / total, 6) for name, share in sorted(rest.items())},
+        "left_out": left_out,
+        "from": source,
+    }

@@ -1,0 +1,124 @@
+"""The export stage over a run's folder: from the last trajectories to the dataset and its card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lemma import __version__
+from lemma.config import Config
+from lemma.exports import CardFacts, SourceFacts, StageFacts, export_run
+from lemma.groups import read_groups
+from lemma.records import Problem, Trajectory, content_hash
+from lemma.shards import StageFolder, read_json, read_records, write_json
+from lemma.stages.base import Gold
+from lemma.stages.golds import collect_golds
+
+EXPORT_VERSION = "1"
+LICENCES = {"gsm8k": "MIT", "math": "MIT"}
+
+
+def last_stage(config: Config) -> str:
+    """The stage whose trajectories are exported."""
+    return "correct" if config.smooth.scope == "off" else "smooth"
+
+
+class ExportWork:
+    """The export of a run."""
+
+    def __init__(self, run: Path, config: Config, parts: int) -> None:
+        self._run = run
+        self._config = config
+        self._parts = parts
+        self._folder = run / "export"
+        self._manifest = self._folder / "export.manifest"
+
+    def fingerprint(self) -> str:
+        """Of all that decides the export."""
+        config = self._config
+        content = config.content_of("export", "seed", "answer_form", "decontaminate", "data", "student", "teacher")
+        source = StageFolder(self._run, last_stage(config))
+        hashes = []
+        for part in range(self._parts):
+            manifest = source.manifest(part)
+            hashes.append(manifest.output_hash if manifest else "")
+        return content_hash(EXPORT_VERSION, __version__, repr(content), *hashes)
+
+    def fresh_facts(self) -> StageFacts | None:
+        """The counts of the export that is there, if it is of the present run; else None."""
+        manifest = read_json(self._manifest)
+        if manifest is None or manifest.get("fingerprint") != self.fingerprint():
+            return None
+        return StageFacts("export", manifest["units"], manifest["kept"], manifest["rejected"])  # type: ignore[arg-type]
+
+    def export(
+        self,
+        stages: Sequence[StageFacts],
+        target: Mapping[str, Any],
+        students: Sequence[str],
+        problems: Mapping[str, int],
+    ) -> StageFacts:
+        """Writes the folder.
+
+        Args:
+            stages: the yield table so far.
+            target: ``inject/target.json``; empty where nothing was injected.
+            students: names of the models sampled.
+            problems: number of problems by dataset.
+
+        Raises:
+            ConfigError: an unknown format.
+            DiskError: writing failed.
+        """
+        self._manifest.unlink(missing_ok=True)
+        summary = export_run(
+            self._trajectories, self._plain, self._folder, self._config, self._facts(stages, target, students, problems)
+        )
+        kept = summary.trajectories - sum(summary.rejected.values())
+        write_json(
+            self._manifest,
+            {
+                "fingerprint": self.fingerprint(),
+                "units": summary.trajectories,
+                "kept": kept,
+                "rejected": dict(summary.rejected),
+                "rows": summary.rows,
+            },
+        )
+        return StageFacts("export", summary.trajectories, kept, summary.rejected)
+
+    def _trajectories(self) -> Iterator[Trajectory]:
+        source = StageFolder(self._run, last_stage(self._config))
+        for part in range(self._parts):
+            yield from read_records(source.part(part), Trajectory)
+
+    def _plain(self) -> Iterator[tuple[Problem, Sequence[Gold]]]:
+        for part in range(self._parts):
+            for group in read_groups(self._run, part, ("sample",)):
+                golds = collect_golds(group, self._config.answer_form, self._config.checks.max_chars)
+                yield group.problem, (*golds.samples, golds.reference)
+
+    def _facts(
+        self,
+        stages: Sequence[StageFacts],
+        target: Mapping[str, Any],
+        students: Sequence[str],
+        problems: Mapping[str, int],
+    ) -> CardFacts:
+        config = self._config
+        total = sum(problems.values())
+        shares: dict[str, float] = {}
+        for dataset, entry in target.get("datasets", {}).items():
+            for name, share in entry["target"].items():
+                shares[name] = shares.get(name, 0.0) + share * problems.get(dataset, 0) / total
+        return CardFacts(
+            version=__version__,
+            sources=tuple(SourceFacts(name, count, LICENCES.get(name)) for name, count in sorted(problems.items())),
+            decontaminated=tuple(config.decontaminate),
+            students=tuple(students),
+            teacher=config.teacher.model,
+            stages=tuple(stages),
+            target={name: round(share, 6) for name, share in sorted(shares.items())},
+            is_demonstration=any(spec.path.startswith("example:") for spec in config.data),
+        )

@@ -1,0 +1,160 @@
+"""The rounds of injection: which type is asked of which problem, from the frozen target and the outcomes so far.
+
+The units of a round are a function of all outcomes of the rounds before it, in unit order (`lemma.stages.rounds`
+draws them). Outcomes are never stored: they are derived from the replies on disk, so that an interrupted run comes to
+the same plan. Only when the plan is complete are the parts written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lemma.config import Config
+from lemma.derive import Derived, derive
+from lemma.prompts import Prompts
+from lemma.records import Mistake, Problem, Rejection, content_hash
+from lemma.replies import ReplyStore
+from lemma.shards import StageFolder, read_records
+from lemma.stages.base import InjectUnit
+from lemma.stages.inject import Assignment, InjectStage
+from lemma.stages.rounds import Slot, plan_round
+from lemma.stagework import Inputs, StageWork, WorkPart
+from lemma.taxonomy import ErrorType
+
+MAX_ROUNDS = 4
+
+Ask = Callable[[StageWork, Sequence[WorkPart], str], None]
+"""Runs the engine over the parts of a stage, under a label for progress."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """A slot with where it lies and what was asked of it."""
+
+    problem_id: str
+    dataset: str
+    number: int
+    outcome: Slot
+    asked: tuple[Assignment, ...] = ()
+
+
+class Injection:
+    """The injection of one run.
+
+    Args:
+        run: the run's folder.
+        config: the run's configuration.
+        prompts: for the stage.
+        taxonomy: for the stage.
+        target: ``inject/target.json``.
+        parts: number of parts.
+        strays: see `StageWork`.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        config: Config,
+        prompts: Prompts,
+        taxonomy: Mapping[str, ErrorType],
+        target: Mapping[str, Any],
+        parts: int,
+        strays: list[int],
+    ) -> None:
+        self._run = run
+        self._config = config
+        self._prompts = prompts
+        self._taxonomy = taxonomy
+        self._targets = {name: entry["target"] for name, entry in target["datasets"].items()}
+        self._target_hash = content_hash(repr(sorted(self._targets.items())))
+        self._parts = parts
+        self._strays = strays
+        self._chain: list[str] = []
+
+    def work(self, plan: Mapping[str, Sequence[Assignment]] | None = None) -> StageWork:
+        """The stage with a plan; without one, only to see which parts are fresh."""
+        stage = InjectStage(self._config, self._prompts, self._taxonomy, plan or {})
+        return StageWork(self._run, stage, self._parts, self._strays, self._more_inputs)
+
+    def _more_inputs(self, part: int) -> Inputs:
+        """The target, and all parts before this one: what is drawn here follows from what came of those."""
+        while len(self._chain) <= part:
+            number = len(self._chain)
+            before = self._chain[-1] if self._chain else ""
+            hashes = [
+                manifest.output_hash
+                for name in ("problems", "sample")
+                if number and (manifest := StageFolder(self._run, name).manifest(number - 1)) is not None
+            ]
+            self._chain.append(content_hash(before, *hashes))
+        return {"target": self._target_hash, "before": self._chain[part]}
+
+    def run(self, ask: Ask, rederive: bool = False) -> None:
+        """Plans and asks round by round, then writes the parts that are stale."""
+        places = list(self._places())
+        for number in range(1, MAX_ROUNDS + 1):
+            plan = self._plan_round(places, number)
+            if not plan:
+                break
+            work = self.work(plan)
+            outcomes: dict[tuple[str, int], Mistake | Rejection] = {}
+            parts = [_RoundPart(work, part, outcomes) for part in range(self._parts)]
+            ask(work, parts, f"inject {number}")
+            _learn(places, outcomes)
+        work = self.work(_by_problem(places))
+        ask(work, [work.open_part(part) for part in (range(self._parts) if rederive else work.stale())], "inject")
+
+    def _places(self) -> Iterator[_Place]:
+        for part in range(self._parts):
+            for problem in read_records(StageFolder(self._run, "problems").part(part), Problem):
+                for number in range(self._config.inject.per_problem):
+                    yield _Place(problem.id, problem.dataset, number, Slot(f"{problem.id}/{number}"))
+
+    def _plan_round(self, places: Sequence[_Place], number: int) -> dict[str, list[Assignment]]:
+        """Draws this round's types, dataset by dataset, and notes them in `places`."""
+        by_dataset: dict[str, list[_Place]] = {}
+        for place in places:
+            by_dataset.setdefault(place.dataset, []).append(place)
+        plan: dict[str, list[Assignment]] = {}
+        for dataset, members in by_dataset.items():
+            drawn = plan_round(self._targets[dataset], [place.outcome for place in members], seed=self._config.seed)
+            for place, error_type in zip(members, drawn, strict=True):
+                if error_type is not None:
+                    assignment = Assignment(place.number, number, error_type)
+                    place.asked += (assignment,)
+                    plan.setdefault(place.problem_id, []).append(assignment)
+        return plan
+
+
+def _by_problem(places: Iterable[_Place]) -> dict[str, list[Assignment]]:
+    plan: dict[str, list[Assignment]] = {}
+    for place in places:
+        plan.setdefault(place.problem_id, []).extend(place.asked)
+    return plan
+
+
+def _learn(places: Iterable[_Place], outcomes: Mapping[tuple[str, int], Mistake | Rejection]) -> None:
+    """Notes what came of a round: kept, declined for good, or open for a fresh draw."""
+    for place in places:
+        result = outcomes.get((place.problem_id, place.number))
+        if isinstance(result, Mistake):
+            place.outcome = replace(place.outcome, kept=result.error_type)
+        elif result is not None and result.reason == "teacher_declined":
+            place.outcome = replace(place.outcome, declined=place.outcome.declined | {result.unit.label})
+
+
+class _RoundPart(WorkPart):
+    """A part in a round: its outcomes are learnt, nothing is written."""
+
+    def __init__(self, work: StageWork, number: int, outcomes: dict[tuple[str, int], Mistake | Rejection]) -> None:
+        super().__init__(work, number)
+        self._outcomes = outcomes
+
+    def finish(self, store: ReplyStore) -> None:
+        """Derives the round's units."""
+        for unit, result in derive(self.work.stage, self.groups(), store.get, Derived()):
+            if isinstance(unit, InjectUnit) and isinstance(result, Mistake | Rejection):
+                self._outcomes[unit.of.id, unit.slot] = result

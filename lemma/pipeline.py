@@ -1,0 +1,287 @@
+"""The stages in order over one run's folder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from lemma.config import Config, Prices
+from lemma.distribution import distribution_of, freeze_target, write_distribution
+from lemma.engine import Engine, Part
+from lemma.errors import Interrupted, RunError
+from lemma.exporting import ExportWork
+from lemma.exports import StageFacts
+from lemma.injection import Injection
+from lemma.problems import ProblemsFolder, read_into
+from lemma.progress import ProgressMeter
+from lemma.prompts import Prompts
+from lemma.runfile import changes, read_runfile, write_runfile
+from lemma.shards import RunLock, StageFolder, read_json
+from lemma.stages.analyze import AnalyzeStage
+from lemma.stages.base import Stage
+from lemma.stages.correct import CorrectStage
+from lemma.stages.sample import SampleStage
+from lemma.stages.smooth import SmoothStage
+from lemma.stagework import StageWork
+from lemma.summary import facts_of, verdicts, yield_table
+from lemma.taxonomy import load_taxonomy
+from lemma.teacher.base import Program, Teacher
+
+STAGES = ("sample", "analyze", "inject", "correct", "smooth", "export")
+"""In the order in which they run."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a command wants it done; none of it changes what is made of the same replies."""
+
+    quiet: bool = False
+    rederive: bool = False
+    retarget: bool = False
+    partial: bool = False
+
+
+class Pipeline:
+    """A run's folder, opened for work; a context manager, since it holds the folder's lock.
+
+    Args:
+        run: the folder; made where it is missing.
+        config: the configuration.
+        options: see `Options`.
+        say: takes a line for the person.
+        teacher: who answers in place of the configured teacher and student (tests).
+
+    Raises:
+        RunError: the folder is in use, or holds other things.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        config: Config,
+        options: Options | None = None,
+        say: Callable[[str], None] | None = None,
+        teacher: Callable[[str], Teacher | Program] | None = None,
+    ) -> None:
+        self._run = run
+        self._config = config
+        self._options = options or Options()
+        self._say = say or _to_stderr
+        self._make_teacher = teacher or self._configured_teacher
+        self._prompts = Prompts(config.prompts)
+        self._taxonomy = load_taxonomy(config.prompts)
+        self._lock = RunLock(run)
+        self._facts: dict[str, StageFacts] = {}
+
+    def __enter__(self) -> Pipeline:
+        before = read_runfile(self._run)
+        self._lock.__enter__()
+        try:
+            self._open(before)
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.__exit__(kind, error, trace)
+
+    # ── opening ──
+
+    def _open(self, before: Mapping[str, Any] | None) -> None:
+        config = self._config
+        # built before anything is written, so that a wrong key is told before a folder is changed
+        stages: list[Stage] = [SampleStage(config, self._prompts)]
+        stages.append(AnalyzeStage(config, self._prompts, self._taxonomy))
+        stages.append(CorrectStage(config, self._prompts, self._taxonomy))
+        if config.smooth.scope != "off":
+            stages.append(SmoothStage(config, self._prompts, self._taxonomy))
+        self._stages = {stage.name: stage for stage in stages}
+        self._problems = read_into(self._run, config)
+        self._parts = int(self._problems["parts"])
+        self._strays = ProblemsFolder(self._run).strays()
+        if before is not None:
+            self._tell_changes(before)
+        write_runfile(self._run, config, {name: stage.fingerprint for name, stage in self._stages.items()})
+        self._tell_reading()
+
+    def _tell_changes(self, before: Mapping[str, Any]) -> None:
+        changed = changes(before["config"], self._config)
+        old = before.get("fingerprints") or {}
+        reopened = [name for name, stage in self._stages.items() if old.get(name) not in (None, stage.fingerprint)]
+        if changed:
+            self._say(f"{self._run}: was last worked on with another configuration: {'; '.join(changed)}")
+        elif reopened:
+            self._say(f"{self._run}: prompts have changed since")
+        if reopened:
+            first = min(STAGES.index(name) for name in reopened)
+            self._say(f"reopened: {', '.join(STAGES[first:])}; only replies that are missing are asked for")
+
+    def _tell_reading(self) -> None:
+        for source in self._problems["sources"]:
+            aside = source["set_aside"]
+            if aside and not self._options.quiet:
+                reasons = ", ".join(f"{count} {reason}" for reason, count in aside.items())
+                self._say(f"{source['dataset']}: set aside {reasons}; see {ProblemsFolder(self._run).set_aside_path}")
+
+    # ── working ──
+
+    def work(self, names: Sequence[str]) -> None:
+        """Runs stages, given in their order.
+
+        Raises:
+            LemmaError: of any kind; what was paid for is on disk.
+        """
+        for name in names:
+            if name == "smooth" and "smooth" not in self._stages:
+                continue
+            self._require_before(name)
+            if name == "inject":
+                self._inject()
+            elif name == "export":
+                self._export()
+            else:
+                self._run_stage(name)
+
+    def _work_of(self, name: str) -> StageWork:
+        if name == "inject":
+            return self._injection().work()
+        return StageWork(self._run, self._stages[name], self._parts, self._strays)
+
+    def _require_before(self, name: str) -> None:
+        """Everything that the stage reads has to be finished, and of the present configuration."""
+        for earlier in STAGES[: STAGES.index(name)]:
+            if earlier == "smooth" and "smooth" not in self._stages:
+                continue
+            if name == "inject" and earlier == "analyze" and self._options.partial:
+                continue
+            if earlier == "inject" and not (StageFolder(self._run, "inject").path / "target.json").exists():
+                left = self._parts
+            else:
+                left = len(self._work_of(earlier).stale())
+            if left:
+                raise RunError(
+                    f"{earlier} is not finished ({left} of {self._parts} parts are left or out of date); "
+                    f"run `lemma {earlier}` (or `lemma run`) first"
+                )
+
+    def _run_stage(self, name: str) -> None:
+        work = self._work_of(name)
+        numbers = list(range(self._parts)) if self._options.rederive else work.stale()
+        self._ask(work, [work.open_part(number) for number in numbers], name)
+        if name == "analyze":
+            write_distribution(self._run, work.manifests())
+
+    def _injection(self) -> Injection:
+        target = read_json(StageFolder(self._run, "inject").path / "target.json")
+        if target is None:
+            raise RunError("inject has not begun; run `lemma inject` first")
+        return self._injection_for(target)
+
+    def _injection_for(self, target: Mapping[str, Any]) -> Injection:
+        return Injection(self._run, self._config, self._prompts, self._taxonomy, target, self._parts, self._strays)
+
+    def _inject(self) -> None:
+        distribution = distribution_of(self._work_of("analyze").manifests())
+        datasets = list(self._problems["datasets"])
+        target, has_grown = freeze_target(
+            self._run, self._config.inject, distribution, datasets, self._taxonomy, self._options.retarget
+        )
+        if has_grown:
+            self._say(
+                f"inject aims at the distribution frozen from {target['mistakes']} mistakes; "
+                f"there are {distribution['mistakes']} now (--retarget renews it)"
+            )
+        injection = self._injection_for(target)
+        if self._options.rederive or injection.work().stale():
+            injection.run(self._ask, self._options.rederive)
+
+    def _export(self) -> None:
+        export = ExportWork(self._run, self._config, self._parts)
+        facts = export.fresh_facts()
+        if facts is None:
+            target = read_json(StageFolder(self._run, "inject").path / "target.json") or {}
+            stages = [self.facts(name) for name in STAGES[:-1] if name in self._stages or name == "inject"]
+            facts = export.export(stages, target, self._students(), self._problems["datasets"])
+        self._facts["export"] = facts
+
+    def _students(self) -> list[str]:
+        names: set[str] = set()
+        for manifest in self._work_of("sample").manifests():
+            names.update(json.loads(key)[1] for key in manifest.tally)
+        return sorted(names)
+
+    def _ask(self, work: StageWork, parts: Sequence[Part], label: str) -> None:
+        """Runs the engine over parts; nothing is started where there are none."""
+        if not parts:
+            return
+        role = "student" if work.stage.name == "sample" else "teacher"
+        endpoint = self._config.student if role == "student" else self._config.teacher
+        meter = ProgressMeter(label, None, endpoint.prices if endpoint else Prices(), self._options.quiet)
+        engine_options = {"concurrency": endpoint.concurrency, "patience_s": endpoint.patience_s} if endpoint else {}
+        teacher = self._make_teacher(role)
+
+        async def go() -> None:
+            try:
+                await Engine(work.stage, parts, teacher, meter, **engine_options).run()  # type: ignore[arg-type]
+            finally:
+                if isinstance(teacher, Teacher):
+                    await teacher.close()
+
+        try:
+            asyncio.run(go())
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; every reply is on disk") from None
+        finally:
+            meter.close()
+
+    def _configured_teacher(self, role: str) -> Teacher | Program:
+        from lemma.teacher.rules import RulesTeacher
+
+        endpoint = self._config.student if role == "student" else self._config.teacher
+        if endpoint is None or endpoint.backend == "rules":
+            return RulesTeacher(self._config.answer_form)  # where no student is configured, nothing is asked
+        from lemma.teacher.openai import OpenAITeacher
+
+        return OpenAITeacher(endpoint, role)
+
+    # ── telling ──
+
+    def facts(self, name: str) -> StageFacts:
+        """The counts of a finished stage."""
+        return facts_of(name, self._work_of(name).manifests())
+
+    def report(self, names: Sequence[str]) -> str:
+        """The yield table of the stages, problems first."""
+        rows = [self._problem_facts()]
+        notes = {}
+        for name in names:
+            if name == "export":
+                rows.append(self._facts["export"])
+            elif name in self._stages or name == "inject":
+                rows.append(self.facts(name))
+        if "sample" in names:
+            counts = verdicts(self._work_of("sample").manifests())
+            order = ("right", "wrong", "undecided", "no_answer", "flag_disagrees")
+            notes["sample"] = ", ".join(f"{counts[key]} {key.replace('_', ' ')}" for key in order if counts[key])
+        return yield_table(rows, notes)
+
+    def _problem_facts(self) -> StageFacts:
+        aside: dict[str, int] = {}
+        for source in self._problems["sources"]:
+            for reason, count in source["set_aside"].items():
+                aside[reason] = aside.get(reason, 0) + count
+        kept = int(self._problems["problems"])
+        return StageFacts("problems", kept + sum(aside.values()), kept, aside)
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

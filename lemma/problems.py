@@ -1,0 +1,230 @@
+"""The first folder of a run: problems as read, cut into parts that every later stage keeps to.
+
+::
+
+    RUN/problems/part-00000.jsonl            problems
+    RUN/problems/rollouts/part-00000.jsonl   samples that came with them: {"problem":"p-…","text":…,"model":…,…}
+    RUN/problems/set_aside.jsonl             input lines that could not be used: file, line, reason, detail
+    RUN/problems/summary.json                what was read; written last
+    RUN/problems/strays.json                 parts that problems were moved out of; their replies stayed there
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lemma.config import Config
+from lemma.datasets import Decontaminator, ReadProblem, SetAside, SourceCounts, fingerprint_of, read_problems
+from lemma.errors import InputError
+from lemma.records import content_hash
+from lemma.shards import (
+    Manifest,
+    StageFolder,
+    disk_errors,
+    part_number,
+    read_json,
+    to_line,
+    write_json,
+    write_whole,
+)
+from lemma.stages.base import GivenSample
+
+PROBLEMS_VERSION = "1"
+
+
+class ProblemsFolder(StageFolder):
+    """``RUN/problems``."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__(run, "problems")
+        self.summary_path = self.path / "summary.json"
+        self.set_aside_path = self.path / "set_aside.jsonl"
+        self.strays_path = self.path / "strays.json"
+
+    def rollouts(self, part: int) -> Path:
+        """Samples that came with the part's problems."""
+        return self.path / "rollouts" / f"part-{part:05d}.jsonl"
+
+    def summary(self) -> dict[str, Any] | None:
+        """What was read: ``{"parts": 3, "problems": 2500, "samples": 0, "datasets": {…}, "sources": […], …}``.
+
+        None where nothing was read yet, or reading was interrupted.
+        """
+        return read_json(self.summary_path)
+
+    def strays(self) -> list[int]:
+        """Parts whose replies may belong to problems that are now elsewhere."""
+        tree: dict[str, Any] = read_json(self.strays_path) or {"parts": []}
+        return [int(number) for number in tree["parts"]]
+
+    def given(self, part: int) -> Iterator[tuple[str, GivenSample]]:
+        """(problem id, sample) of each given sample, in file order."""
+        with self.rollouts(part).open("rb") as file:
+            for line in file:
+                tree = orjson.loads(line)
+                yield tree["problem"], GivenSample(tree["text"], tree["model"], tree["claimed_correct"])
+
+
+def read_into(run: Path, config: Config) -> dict[str, Any]:
+    """Reads the configured datasets into parts, unless the very same was read before.
+
+    Returns:
+        The summary, see `ProblemsFolder.summary`.
+
+    Raises:
+        ConfigError: unknown dataset or test set.
+        InputError: a file is missing or empty, or no problem is left.
+        DiskError: the folder cannot be written.
+    """
+    folder = ProblemsFolder(run)
+    fingerprint = _fingerprint(config)
+    summary = folder.summary()
+    if summary is not None and summary["fingerprint"] == fingerprint:
+        return summary
+    counts: list[SourceCounts] = []
+    rows = read_problems(config.data, Decontaminator.load(config.decontaminate), counts)
+    with disk_errors(folder.path):
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.summary_path.unlink(missing_ok=True)  # from here on the folder is not whole
+    strays = set(folder.strays())
+    datasets: Counter[str] = Counter()
+    number = 0
+    with _Spool(folder.set_aside_path) as set_aside:
+        problems = _keep_problems(rows, set_aside)
+        while batch := list(islice(problems, config.shards.size)):
+            if _write_part(folder, number, batch):
+                strays.add(number)
+            datasets.update(one.problem.dataset for one in batch)
+            number += 1
+    strays.update(_drop_parts(run, number))
+    if not number:
+        reasons = ", ".join(f"{n} {reason}" for count in counts for reason, n in count.set_aside.items())
+        raise InputError(f"no problem is left: {reasons or 'the files hold none'}; see {folder.set_aside_path}")
+    if strays:
+        write_json(folder.strays_path, {"parts": sorted(strays)})
+    summary = {
+        "fingerprint": fingerprint,
+        "parts": number,
+        "problems": sum(count.kept for count in counts),
+        "samples": sum(count.samples for count in counts),
+        "datasets": dict(sorted(datasets.items())),
+        "sources": [
+            {
+                "dataset": count.dataset,
+                "kept": count.kept,
+                "samples": count.samples,
+                "set_aside": dict(sorted(count.set_aside.items())),
+            }
+            for count in counts
+        ],
+    }
+    write_json(folder.summary_path, summary)
+    return summary
+
+
+def _fingerprint(config: Config) -> str:
+    sources = [f"{fingerprint_of(spec)} {spec.limit}" for spec in config.data]
+    tests = Decontaminator.load(config.decontaminate).fingerprint
+    return content_hash(PROBLEMS_VERSION, str(config.shards.size), tests, *sources)
+
+
+def _keep_problems(rows: Iterator[ReadProblem | SetAside], set_aside: _Spool) -> Iterator[ReadProblem]:
+    for row in rows:
+        if isinstance(row, ReadProblem):
+            yield row
+        else:
+            set_aside.write({"file": row.file, "line": row.line, "reason": row.reason, "detail": row.detail[:1000]})
+
+
+def _write_part(folder: ProblemsFolder, number: int, batch: Sequence[ReadProblem]) -> bool:
+    """Writes one part; returns whether a problem that was in it before is not in it any more."""
+    lost = _ids(folder.part(number)) - {one.problem.id for one in batch}
+    folder.reopen(number)
+    files = {
+        f"part-{number:05d}.jsonl": write_whole(folder.part(number), (to_line(one.problem) for one in batch)),
+        f"rollouts/part-{number:05d}.jsonl": write_whole(folder.rollouts(number), _given_lines(batch)),
+    }
+    folder.write_manifest(
+        Manifest(
+            stage="problems",
+            part=number,
+            fingerprint="",
+            inputs={},
+            files=files,
+            units=len(batch),
+            kept=len(batch),
+            rejected=0,
+        )
+    )
+    return bool(lost)
+
+
+def _given_lines(batch: Sequence[ReadProblem]) -> Iterator[bytes]:
+    for one in batch:
+        for given in one.given:
+            yield orjson.dumps(
+                {
+                    "problem": one.problem.id,
+                    "text": given.text,
+                    "model": given.model,
+                    "claimed_correct": given.claimed_correct,
+                },
+                option=orjson.OPT_APPEND_NEWLINE,
+            )
+
+
+def _ids(path: Path) -> set[str]:
+    try:
+        with path.open("rb") as file:
+            return {orjson.loads(line)["id"] for line in file}
+    except FileNotFoundError:
+        return set()
+
+
+def _drop_parts(run: Path, first: int) -> list[int]:
+    """Removes what stages made of parts from `first` on; returns those numbers. Replies stay."""
+    numbers = [n for path in (run / "problems").glob("part-*.jsonl") if (n := part_number(path)) is not None]
+    dropped = sorted(number for number in numbers if number >= first)
+    if dropped:
+        for stage in run.iterdir():
+            if stage.is_dir():
+                StageFolder(run, stage.name).drop_from(first)
+        for number in dropped:
+            ProblemsFolder(run).rollouts(number).unlink(missing_ok=True)
+    return dropped
+
+
+class _Spool:
+    """A file of lines that appears when it is whole; holds nothing in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stack = ExitStack()
+
+    def __enter__(self) -> _Spool:
+        self._temporary = self._path.with_name(f".{self._path.name}.tmp")
+        with disk_errors(self._path):
+            self._file = self._stack.enter_context(self._temporary.open("wb"))
+        return self
+
+    def write(self, line: dict[str, Any]) -> None:
+        with disk_errors(self._path):
+            self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        with disk_errors(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._stack.close()
+            if kind is None:
+                self._temporary.replace(self._path)
+            else:
+                self._temporary.unlink()

@@ -1,0 +1,96 @@
+"""``RUN/run.yaml``: the configuration that a run was last worked on with, and what has changed since.
+
+It is written for people and for the comparison; the parts' manifests, not this file, decide what is fresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from lemma import __version__
+from lemma.config import Config
+from lemma.errors import RunError
+from lemma.shards import write_whole
+
+NAME = "run.yaml"
+
+
+def read_runfile(run: Path) -> dict[str, Any] | None:
+    """The file's tree; None where the folder is new.
+
+    Raises:
+        RunError: the folder holds other things, or the file is damaged.
+    """
+    import yaml
+
+    path = run / NAME
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if run.is_dir() and any(entry.name != ".lock" for entry in run.iterdir()):
+            raise RunError(f"{run}: is not empty and no run of lemma; choose another folder with -o") from None
+        if run.exists() and not run.is_dir():
+            raise RunError(f"{run}: is no folder; choose another with -o") from None
+        return None
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path}: cannot be read: {' '.join(str(error).split())}; remove it, it is made anew") from None
+    if not isinstance(tree, dict) or not isinstance(tree.get("config"), dict):
+        raise RunError(f"{path}: damaged; remove it, it is made anew")
+    return tree
+
+
+def write_runfile(run: Path, config: Config, fingerprints: Mapping[str, str]) -> None:
+    """Writes the file; no secret goes into it: headers lose their values, addresses their user and query."""
+    import yaml
+
+    tree = {
+        "lemma": __version__,
+        "fingerprints": dict(fingerprints),
+        "config": redacted(config),
+    }
+    write_whole(run / NAME, [yaml.safe_dump(tree, sort_keys=False, allow_unicode=True).encode()])
+
+
+def redacted(config: Config) -> dict[str, Any]:
+    """The whole configuration as plain values, without what may be secret."""
+    tree = config.model_dump(mode="json")
+    for role in ("student", "teacher"):
+        endpoint = tree.get(role)
+        if endpoint is None:
+            continue
+        endpoint["headers"] = dict.fromkeys(endpoint["headers"], "(not kept)")
+        if endpoint["base_url"]:
+            url = urlsplit(endpoint["base_url"])
+            host = url.netloc.rpartition("@")[2]
+            endpoint["base_url"] = urlunsplit((url.scheme, host, url.path, "", ""))
+    return tree
+
+
+def changes(before: Mapping[str, Any], config: Config) -> list[str]:
+    """What differs in content keys: ``["teacher.temperature 0.7 → 0.2", …]``."""
+    try:
+        old = _flat(Config.model_validate(before).content())
+    except ValueError:  # of another version: whether parts are fresh, their manifests know
+        return []
+    new = _flat(config.content())
+    return [
+        f"{key} {old.get(key, 'none')} → {new.get(key, 'none')}"
+        for key in dict.fromkeys([*old, *new])
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, str]:
+    if isinstance(tree, dict):
+        items = list(tree.items())
+    elif isinstance(tree, list):
+        items = list(enumerate(tree))
+    else:
+        return {prefix: str(tree)}
+    flat: dict[str, str] = {}
+    for key, value in items:
+        flat.update(_flat(value, f"{prefix}.{key}" if prefix else str(key)))
+    return flat

@@ -1,0 +1,211 @@
+"""One stage over a run's folder: which parts are fresh, and how a part is made from its replies.
+
+A part is fresh where its manifest names the stage's present fingerprint and the present hashes of its inputs. All
+other parts are derived anew, and only replies that are missing are asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lemma.derive import Derived, derive
+from lemma.distribution import tally_key
+from lemma.errors import RunError
+from lemma.groups import read_groups
+from lemma.records import Mistake, Record, Rejection, Sample, Trajectory
+from lemma.replies import ReplyStore, StrayIndex
+from lemma.shards import Manifest, StageFolder, StageUsage, sha256_of, to_line, write_whole
+from lemma.stages.base import Group, Reply, SampleUnit, Stage
+
+Inputs = dict[str, str]
+"""Name of an input → hash of its bytes."""
+
+
+class StageWork:
+    """A stage in a run.
+
+    Args:
+        run: the run's folder.
+        stage: what is done.
+        parts: number of parts of the run.
+        strays: parts whose replies may belong to problems that are now in others.
+        more_inputs: further inputs of a part, beside the problems and what the stage reads.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        stage: Stage,
+        parts: int,
+        strays: list[int],
+        more_inputs: Callable[[int], Inputs] | None = None,
+    ) -> None:
+        self.run = run
+        self.stage = stage
+        self.parts = parts
+        self.folder = StageFolder(run, stage.name)
+        self._more_inputs = more_inputs
+        self.strays = StrayIndex([self.folder.replies(number) for number in strays]) if strays else None
+
+    def inputs(self, part: int) -> Inputs | None:
+        """What the part is made from; None where an earlier stage has not finished it."""
+        inputs = {}
+        for name in ("problems", *self.stage.reads):
+            manifest = StageFolder(self.run, name).manifest(part)
+            if manifest is None:
+                return None
+            inputs[name] = manifest.output_hash
+        if self._more_inputs is not None:
+            inputs.update(self._more_inputs(part))
+        return inputs
+
+    def is_fresh(self, part: int) -> bool:
+        """Whether the part is finished and nothing that it was made from has changed."""
+        manifest = self.folder.manifest(part)
+        return (
+            manifest is not None
+            and manifest.fingerprint == self.stage.fingerprint
+            and manifest.inputs == self.inputs(part)
+        )
+
+    def stale(self) -> list[int]:
+        """Numbers of the parts that are not fresh."""
+        return [part for part in range(self.parts) if not self.is_fresh(part)]
+
+    def manifests(self) -> Iterator[Manifest]:
+        """The manifests of the fresh parts."""
+        for part in range(self.parts):
+            manifest = self.folder.manifest(part)
+            if manifest is not None and self.is_fresh(part):
+                yield manifest
+
+    def open_part(self, part: int) -> WorkPart:
+        """A part for the engine.
+
+        Raises:
+            RunError: an earlier stage's file is not what its manifest says.
+        """
+        return WorkPart(self, part)
+
+
+class WorkPart:
+    """One part of a stage: what the engine works on, and how it is written."""
+
+    def __init__(self, work: StageWork, number: int) -> None:
+        self.work = work
+        self.number = number
+
+    def open_replies(self) -> ReplyStore:
+        """The part's replies."""
+        return ReplyStore(self.work.folder.replies(self.number), self.work.strays)
+
+    def groups(self) -> Iterator[Group]:
+        """Its problems with all that earlier stages made of them."""
+        return read_groups(self.work.run, self.number, self.work.stage.reads)
+
+    def finish(self, store: ReplyStore) -> None:
+        """Derives the part and writes it; the manifest last.
+
+        Raises:
+            RunError: an input was changed behind lemma's back.
+            DiskError: writing failed.
+        """
+        work, part = self.work, self.number
+        inputs = work.inputs(part)
+        if inputs is None:
+            raise RunError(f"{work.folder.part(part)}: an earlier stage's part vanished; run the same command again")
+        for name in ("problems", *work.stage.reads):
+            _verify(StageFolder(work.run, name), part)
+        work.folder.reopen(part)
+        maker = _Maker(work.stage, self.groups(), store)
+        part_hash = write_whole(work.folder.part(part), maker.records())
+        rejected_hash = write_whole(work.folder.rejected(part), map(to_line, maker.rejections))
+        derived = maker.derived
+        if derived.left:
+            raise RunError(f"{store.path}: {derived.left} replies vanished; run the same command again")
+        work.folder.write_manifest(
+            Manifest(
+                stage=work.stage.name,
+                part=part,
+                fingerprint=work.stage.fingerprint,
+                inputs=inputs,
+                files={
+                    work.folder.part(part).name: part_hash,
+                    f"rejected/{work.folder.rejected(part).name}": rejected_hash,
+                },
+                units=derived.units,
+                kept=derived.kept,
+                rejected=derived.rejected,
+                reasons=dict(sorted(maker.reasons.items())),
+                tally=dict(sorted(maker.tally.items())),
+                usage=maker.usage,
+            )
+        )
+
+
+class _Maker:
+    """Derives one part as a stream of lines and keeps count."""
+
+    def __init__(self, stage: Stage, groups: Iterator[Group], store: ReplyStore) -> None:
+        self._stage = stage
+        self._groups = groups
+        self._store = store
+        self._counted: set[str] = set()
+        self.derived = Derived()
+        self.rejections: list[Rejection] = []
+        self.reasons: Counter[str] = Counter()
+        self.tally: Counter[str] = Counter()
+        self.usage = StageUsage()
+
+    def records(self) -> Iterator[bytes]:
+        for unit, result in derive(self._stage, self._groups, self._store.get, self.derived):
+            for reply in self.derived.replies:
+                self._count(reply)
+            if isinstance(result, Rejection):
+                self.rejections.append(result)
+                self.reasons[result.reason] += 1
+            elif result is not None:
+                self.tally.update(tally_keys(unit, result))
+                yield to_line(result)
+
+    def _count(self, reply: Reply) -> None:
+        if reply.key in self._counted:  # two units that asked the very same
+            return
+        self._counted.add(reply.key)
+        self.usage.replies += 1
+        self.usage.input_tokens += reply.usage.input_tokens
+        self.usage.cached_input_tokens += reply.usage.cached_input_tokens
+        self.usage.output_tokens += reply.usage.output_tokens
+
+
+def tally_keys(unit: Any, record: Record) -> list[str]:
+    """What a manifest counts a record under: JSON lists, so that any name may stand in them."""
+    if isinstance(record, Sample):
+        verdict = {True: "right", False: "wrong", None: "undecided"}[record.is_correct]
+        keys = [[record.problem.dataset, record.model, "no_answer" if record.answer is None else verdict]]
+        claimed = unit.given.claimed_correct if isinstance(unit, SampleUnit) and unit.given else None
+        if claimed is not None and record.is_correct is not None and claimed != record.is_correct:
+            keys.append([record.problem.dataset, record.model, "flag_disagrees"])
+        return [json.dumps(key, ensure_ascii=False) for key in keys]
+    if isinstance(record, Mistake):
+        return [tally_key(record)]
+    if isinstance(record, Trajectory):
+        mistake = record.mistake
+        key = [mistake.problem.dataset, mistake.origin, record.strategy, mistake.error_type]
+        return [json.dumps(key, ensure_ascii=False)]
+    return []
+
+
+def _verify(folder: StageFolder, part: int) -> None:
+    """Raises RunError where a part's file is not the one that its manifest speaks of."""
+    manifest = folder.manifest(part)
+    path = folder.part(part)
+    if manifest is None or manifest.files.get(path.name) != sha256_of(path):
+        raise RunError(
+            f"{path}: was changed after it was written; remove {folder.manifest_path(part).name} beside it and run "
+            "again, it is derived anew from the replies"
+        )
