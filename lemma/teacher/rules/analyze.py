@@ -1,0 +1,321 @@
+"""Finds the first error of a wrong solution: where it is, what kind, and what would be right.
+
+Two ways of looking, the surer one first. *Alignment*: where the solution follows the reference's own wording, the
+first step that says something else is the one. *Values*: the first equation that is false, or whose
+value no correct path passes through (`paths`) although the answer depends on it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from random import Random
+from typing import Final
+
+from lemma.arithmetic import Truth, parse_number
+from lemma.endings import strip_answer
+from lemma.stages.base import AnalyzeUnit
+from lemma.teacher.rules import wording
+from lemma.teacher.rules.carry import CONSTANTS
+from lemma.teacher.rules.forms import Declined, pick, tagged
+from lemma.teacher.rules.paths import CONVERSIONS, Paths, read_paths
+from lemma.teacher.rules.reading import Computation, Solution, read_solution, write_number
+
+MIN_LIKENESS: Final = 0.6
+_MARK: Final = re.compile(r"<<[^<>\n]{0,300}>>")
+_WORD: Final = re.compile(r"[A-Za-z]+|\d[\d,]*(?:\.\d+)?|[^\sA-Za-z\d]")
+_DIGITS: Final = re.compile(r"\d")
+_LABEL: Final = re.compile(r"\A\s*(?:step\s*)?\d{1,2}\s*[:.)]\s+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The first error: step index from 0, its type, and words about it."""
+
+    step: int
+    error_type: str
+    quote: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A wrong sample, read beside its reference."""
+
+    sample: Solution
+    reference: Solution
+    paths: Paths
+    question: str
+    answer: Fraction | None
+    """The sample's."""
+    wanted: Fraction | None
+    """The problem's."""
+
+
+def analyze(unit: AnalyzeUnit, random: Random) -> str:
+    """The reply to an analysis unit.
+
+    Raises:
+        Declined: the first error cannot be told with certainty.
+    """
+    problem = unit.problem
+    reference = strip_answer(problem.reference_solution)
+    case = Case(
+        read_solution(unit.sample.text),
+        read_solution(reference),
+        read_paths(problem.question, reference),
+        problem.question,
+        _plain_value(unit.sample.answer),
+        _plain_value(problem.answer),
+    )
+    if not case.sample.spans:
+        raise Declined("there is no text")
+    error = find_error(case, random)
+    return tagged(
+        verdict="wrong",
+        first_error_step=str(error.step + 1),
+        quote=error.quote,
+        error_type=error.error_type,
+        explanation=error.explanation,
+    )
+
+
+def _plain_value(answer: str | None) -> Fraction | None:
+    plain = (answer or "").strip().strip("$%").replace(",", "")
+    return parse_number(plain) if plain.replace(".", "", 1).isdigit() else None
+
+
+def find_error(case: Case, random: Random) -> Error:
+    """The first error of the sample.
+
+    Raises:
+        Declined: it cannot be told.
+    """
+    step = _aligned_step(case)
+    if step is not None:
+        return _describe(case, step, random)
+    return _by_values(case, random)
+
+
+# ------------------------------------------------------------------------------------------ alignment
+
+
+@lru_cache(maxsize=8192)
+def _words(step: str) -> tuple[str, ...]:
+    plain = _LABEL.sub("", _MARK.sub("", strip_answer(step))).replace("−", "-").replace("–", "-")
+    return tuple(word.lower() for word in _WORD.findall(plain) if word not in ".,!")
+
+
+def _masked(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for word in words if word[:1].isalpha())
+
+
+def _likeness(left: tuple[str, ...], right: tuple[str, ...]) -> float:
+    """Share of the words that two steps have in common, numbers and signs aside."""
+    a, b = _masked(left), _masked(right)
+    if not a or not b:
+        return 1.0 if a == b else 0.0
+    rest = list(b)
+    shared = 0
+    for word in a:
+        if word in rest:
+            rest.remove(word)
+            shared += 1
+    return 2 * shared / (len(a) + len(b))
+
+
+def _aligned_step(case: Case) -> int | None:
+    """The first step that departs from the reference's wording, if the sample follows it; else null."""
+    mine = [_words(case.sample.step_text(i)) for i in range(len(case.sample.spans))]
+    theirs = [_words(case.reference.step_text(i)) for i in range(len(case.reference.spans))]
+    mine = [m for m in mine if m] or mine
+    if not theirs or len(mine) != len(case.sample.spans):
+        return None
+    same = 0
+    while same < min(len(mine), len(theirs)) and mine[same] == theirs[same]:
+        same += 1
+    if same == len(mine) or same == len(theirs):
+        return None
+    here, there = mine[same], theirs[same]
+    likeness = _likeness(here, there)
+    following = _likeness(here, theirs[same + 1]) if same + 1 < len(theirs) else 0.0
+    tail = [_likeness(a, b) for a, b in zip(mine[same + 1 :], theirs[same + 1 :], strict=False)]
+    is_follower = same > 0 or sum(likeness > 0.8 for likeness in tail) >= 1 or likeness > 0.9
+    if not is_follower or max(likeness, following) < MIN_LIKENESS:
+        return None
+    return same
+
+
+# ------------------------------------------------------------------------------------------ values
+
+
+def _by_values(case: Case, random: Random) -> Error:
+    computations = case.sample.computations
+    if not computations:
+        raise Declined("no computation can be read in the solution")
+    if not case.paths.computations:
+        raise Declined("no computation can be read in what it is compared with")
+    for computation in computations:
+        if computation.equation.truth is Truth.FALSE:
+            return _false(case, computation, random)
+        if _departs(case, computation):
+            return _departure(case, computation, random)
+    return _ends_early(case, random)
+
+
+def _departs(case: Case, computation: Computation) -> bool:
+    return abs(computation.shown) not in case.paths.allowed and abs(computation.shown) not in _near(case, computation)
+
+
+def _near(case: Case, computation: Computation) -> set[Fraction]:
+    """Allowed values that the written one rounds."""
+    if computation.is_exact and computation.shown.denominator == 1:
+        return set()
+    shown = abs(computation.shown)
+    return {shown} if any(abs(shown - value) <= value / 200 for value in case.paths.allowed if value) else set()
+
+
+def _ends_early(case: Case, random: Random) -> Error:
+    """Every value lies on a correct path, and yet the answer is wrong: a step is missing at the end."""
+    if case.answer is None or case.answer == case.wanted or case.answer not in case.paths.allowed:
+        raise Declined("every computation can be right, and where the answer comes from cannot be read")
+    last = case.sample.computations[-1]
+    if last.shown != case.answer:
+        raise Declined("the answer is none of the values computed last")
+    return _describe(case, last.step, random)
+
+
+# ------------------------------------------------------------------------------------------ describing
+
+
+def _describe(case: Case, step: int, random: Random) -> Error:
+    """What is wrong at a step that is known to be the first wrong one."""
+    here = [c for c in case.sample.computations if c.step == step]
+    for computation in here:
+        if computation.equation.truth is Truth.FALSE:
+            return _false(case, computation, random)
+    open_ones = _open_references(case, step)
+    for computation in here:
+        if computation.shown not in case.paths.results:
+            return _departure(case, computation, random, step)
+    quote = _quote(case.sample, step)
+    if here and open_ones:
+        return _missing(case, step, here[-1], open_ones[0], quote)
+    raise Declined("the step that departs holds no computation that can be read")
+
+
+def _open_references(case: Case, step: int) -> list[Computation]:
+    done = {c.shown for c in case.sample.computations if c.step < step and c.is_true}
+    return [c for c in case.paths.computations if c.shown not in done]
+
+
+def _quote(solution: Solution, step: int, computation: Computation | None = None) -> str:
+    if computation is not None:
+        equation = computation.equation
+        return solution.text[equation.start : equation.end].strip()
+    text = strip_answer(solution.step_text(step)) or solution.step_text(step)
+    return text.splitlines()[0][:200].strip()
+
+
+def _false(case: Case, computation: Computation, random: Random) -> Error:
+    equation = computation.equation
+    exact = equation.work.value
+    right = write_number(exact * computation.scale) if exact is not None else None
+    work = wording.work_text(case.sample.text, equation.work)
+    wrong = write_number(computation.shown) or ""
+    explanation = pick(
+        random,
+        ("{work} is {right}, not {wrong}.", "The computation is wrong: {work} gives {right} and not {wrong}.",
+         "{work} does not make {wrong}; it makes {right}."),
+        work=work, right=right or "another value", wrong=wrong,
+    )  # fmt: skip
+    return Error(computation.step, "calculation_error", _quote(case.sample, computation.step, computation), explanation)
+
+
+def _missing(case: Case, step: int, computation: Computation, right: Computation, quote: str) -> Error:
+    work = wording.work_text(case.reference.text, right.equation.work)
+    explanation = (
+        f"{write_number(computation.shown)} is not the end of it: "
+        f"the step {work} = {write_number(right.shown)} is missing."
+    )
+    return Error(step, "missing_step", quote, explanation)
+
+
+def _departure(case: Case, computation: Computation, random: Random, step: int | None = None) -> Error:
+    """A true equation that computes what the problem does not ask for."""
+    open_ones = _open_references(case, computation.step)
+    if not open_ones:
+        raise Declined("every value of a correct solution has been found already")
+    right = _counterpart(computation, open_ones)
+    error_type = _classify(case, computation, right)
+    at = _first_mention(case, computation, right) if step is None else step
+    work = wording.work_text(case.sample.text, computation.equation.work)
+    right_work = wording.work_text(case.reference.text, right.equation.work)
+    explanation = pick(
+        random,
+        ("{work} is not what the problem describes here; it should be {right_work} = {right}.",
+         "Instead of {work}, {right_work} = {right} is needed.",
+         "The problem asks for {right_work} = {right} here, not for {work}."),
+        work=work, right_work=right_work, right=write_number(right.shown) or "",
+    )  # fmt: skip
+    quote = _quote(case.sample, at, computation if at == computation.step else None)
+    return Error(at, error_type, quote, explanation)
+
+
+def _counterpart(wrong: Computation, candidates: list[Computation]) -> Computation:
+    """The open computation of the reference that shares most operands; the first among equals."""
+
+    def shared(right: Computation) -> int:
+        others = list(right.operand_values)
+        count = 0
+        for value in wrong.operand_values:
+            if value in others:
+                others.remove(value)
+                count += 1
+        return 2 * count - len(others)
+
+    return max(candidates[:4], key=shared)
+
+
+def _classify(case: Case, wrong: Computation, right: Computation) -> str:
+    left, other = list(wrong.operand_values), list(right.operand_values)
+    for value in list(left):
+        if value in other:
+            left.remove(value)
+            other.remove(value)
+    if not left and not other and wrong.symbols != right.symbols:
+        return "operator_error"
+    earlier = {c.shown for c in case.sample.computations if c.equation.end <= wrong.equation.start}
+    if len(left) == len(other) == 1 and len(wrong.symbols) == len(right.symbols):
+        return _operand_type(case, left[0], other[0], earlier)
+    if left and not other and all(v not in case.paths.known and v not in earlier for v in left):
+        return "adding_irrelevant_information"
+    if not left and other:
+        return "missing_step"
+    return "question_misinterpretation"
+
+
+def _operand_type(case: Case, bad: Fraction, good: Fraction, earlier: set[Fraction]) -> str:
+    if good in CONVERSIONS and good not in case.paths.known and bad not in case.paths.known:
+        return "unit_conversion_error"
+    if good in case.paths.results and good not in case.paths.known:
+        return "referencing_previous_step_value_error"
+    if good in case.paths.known:
+        return "referencing_context_value_error"
+    if bad in earlier:
+        return "referencing_previous_step_value_error"
+    return "question_misinterpretation"
+
+
+def _first_mention(case: Case, computation: Computation, right: Computation) -> int:
+    """The step in which a number that comes from nowhere is first said, at the latest the computation's own."""
+    results = {c.shown for c in case.sample.computations}
+    for value in computation.operand_values:
+        if value in case.paths.allowed or value in results or value in CONSTANTS:
+            continue
+        for quantity in case.sample.quantities:
+            if quantity.value == value and not quantity.is_word:
+                return min(computation.step, case.sample.step_index(quantity.start))
+    return computation.step

@@ -1,0 +1,403 @@
+"""Corrects a mistake: says what is off with the quantities at hand, then goes on by a correct solution.
+
+The wrong computation is looked for in the mistake's last kept step and set against the correct solution: a false
+equation is recomputed; a true one that leads astray is compared with the computation that should stand there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from random import Random
+from typing import Final
+
+from lemma.arithmetic import Truth
+from lemma.endings import strip_answer
+from lemma.stages.base import CorrectUnit
+from lemma.teacher.rules import wording
+from lemma.teacher.rules.carry import Carrier, apply_edits
+from lemma.teacher.rules.forms import Declined, capitalised, pick, tagged
+from lemma.teacher.rules.reading import Computation, Solution, read_solution, write_number
+from lemma.teacher.rules.reword import reworded
+
+UNDERSTOOD: Final = frozenset(
+    (
+        "calculation_error",
+        "operator_error",
+        "referencing_context_value_error",
+        "referencing_previous_step_value_error",
+        "missing_step",
+        "question_misinterpretation",
+        "counting_error",
+        "unit_conversion_error",
+        "formula_confusion",
+        "concept_confusion",
+        "adding_irrelevant_information",
+        "nonsensical_output",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, and where the correct solution stands."""
+
+    kind: str
+    wrong: Computation | None
+    """In the mistake's prefix; null where the wrong step computes nothing."""
+    wrong_text: str
+    """The wrong value as to be named."""
+    right: Computation | None
+    """In the correct solution; null where a false equation is merely recomputed."""
+    right_value: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A unit, read."""
+
+    prefix: Solution
+    gold: Solution
+    question: str
+    error_type: str
+    solution_text: str
+    random: Random
+    wrong_step: int
+    """Index of the step that holds the mistake."""
+
+
+def correct(unit: CorrectUnit, form: str, random: Random) -> str:
+    """The reply to a correction unit.
+
+    Raises:
+        Declined: the mistake or the correct solution cannot be read well enough.
+    """
+    mistake = unit.mistake
+    if mistake.error_type not in UNDERSTOOD:
+        raise Declined(f"the rules do not know the error type {mistake.error_type[:60]}")
+    prefix = read_solution(mistake.prefix)
+    gold = read_solution(strip_answer(unit.gold.text))
+    if not gold.spans or not prefix.spans:
+        raise Declined("there is no solution to go by")
+    case = Case(
+        prefix, gold, unit.problem.question, mistake.error_type, mistake.solution, random, len(prefix.spans) - 1
+    )
+    finding = _find(case)
+    answer_line = form.replace("{answer}", unit.problem.answer)
+    if unit.strategy == "fix_continue":
+        steps = _corrected_steps(case, finding)
+        text = _join(steps, "\n" if "\n" in mistake.solution.strip() else " ")
+        return tagged(reflection=_reflection(case, finding), continuation=f"{text}\n{answer_line}")
+    if unit.strategy != "fresh_restart":
+        raise Declined(f"the rules do not know the strategy {unit.strategy[:60]}")
+    reflection = f"{_reflection(case, finding)} {pick(random, wording.RESTARTS)}"
+    if unit.is_gold_verbatim:
+        return tagged(reflection=reflection)
+    return tagged(reflection=reflection, continuation=f"{reworded(gold, case.question, random)}\n{answer_line}")
+
+
+# ------------------------------------------------------------------------------------------ what is wrong
+
+
+def _find(case: Case) -> Finding:
+    """The wrong claim in the last step of the prefix, and what is right in its place."""
+    here = [c for c in case.prefix.computations if c.step == case.wrong_step]
+    for computation in here:
+        if computation.equation.truth is Truth.FALSE:
+            return _false_equation(case, computation)
+    position = _gold_position(case)
+    established = _established(case)
+    candidates = [c for c in case.gold.computations if c.is_true and c.shown not in established]
+    if position is not None:
+        candidates = [c for c in candidates if c.step >= position] or candidates
+    if not candidates:
+        raise Declined("every value of the correct solution stands there already")
+    gold_results = {c.shown for c in case.gold.computations}
+    departing = [c for c in here if c.shown not in gold_results] or here
+    if not departing:
+        return _claim_without_work(case, candidates[0])
+    wrong = departing[0]
+    right = _counterpart(wrong, candidates)
+    kind = _kind(case, wrong, right)
+    if kind == "operand":
+        skipped = _skipped(case, _differing(wrong, right)[0][1], established)
+        if skipped is not None:
+            kind, right = "missing", skipped
+    return Finding(kind, wrong, _shown_text(case.prefix.text, wrong), right, right.shown)
+
+
+def _false_equation(case: Case, computation: Computation) -> Finding:
+    exact = computation.equation.work.value
+    if exact is None:
+        raise Declined("the false equation cannot be computed")
+    right = exact * computation.scale
+    if write_number(right) is None:
+        raise Declined("the right value has no short decimal form")
+    return Finding("calculation", computation, _shown_text(case.prefix.text, computation), None, right)
+
+
+def _gold_position(case: Case) -> int | None:
+    """The step of the correct solution that belongs in place of the wrong one, where the texts ran alike so far."""
+    start = case.prefix.spans[case.wrong_step][0]
+    if start and case.gold.text[:start] == case.prefix.text[:start]:
+        return min(case.gold.step_index(start), len(case.gold.spans) - 1)
+    return 0 if start == 0 else None
+
+
+def _established(case: Case) -> set[Fraction]:
+    """Values of the correct solution that the prefix has found before its wrong step."""
+    found = {c.shown for c in case.prefix.computations if c.step < case.wrong_step and c.is_true}
+    return found & {c.shown for c in case.gold.computations}
+
+
+def _claim_without_work(case: Case, right: Computation) -> Finding:
+    quantities = [q for q in case.prefix.quantities if q.start >= case.prefix.spans[case.wrong_step][0]]
+    if not quantities:
+        raise Declined("the wrong step holds no number to speak about")
+    last = quantities[-1]
+    text = case.prefix.text
+    start = last.start - (text[last.start - 1 : last.start] == "$")
+    shown = text[start : last.end] + ("%" if text[last.end : last.end + 1] == "%" else "")
+    results = {c.shown for c in case.gold.computations}
+    kind = "stopped" if case.error_type == "missing_step" and last.value in results else "claimed"
+    return Finding(kind, None, shown, right, right.shown)
+
+
+def _counterpart(wrong: Computation, candidates: list[Computation]) -> Computation:
+    """The computation of the correct solution that most resembles the wrong one; the first among equals."""
+    operands = sorted(wrong.operand_values)
+
+    def likeness(right: Computation) -> tuple[int, int]:
+        others = list(right.operand_values)
+        shared = 0
+        for value in operands:
+            if value in others:
+                others.remove(value)
+                shared += 1
+        return (2 * shared - len(others) + (wrong.symbols == right.symbols), shared)
+
+    best = max(candidates[:3], key=likeness)
+    return best if likeness(best)[1] else candidates[0]
+
+
+def _skipped(case: Case, good: Fraction, established: set[Fraction]) -> Computation | None:
+    """The computation that gives the operand which is needed, if it has not been made yet."""
+    if good in established or wording.phrase_about(case.question, good):
+        return None
+    return next((c for c in case.gold.computations if c.shown == good and c.is_true), None)
+
+
+def _kind(case: Case, wrong: Computation, right: Computation) -> str:
+    """How the two computations differ, which decides the words."""
+    same_operands = sorted(wrong.operand_values) == sorted(right.operand_values)
+    if same_operands and len(wrong.symbols) == len(right.symbols) == 1 and wrong.symbols != right.symbols:
+        return "operator"
+    if wrong.symbols == right.symbols and len(_differing(wrong, right)) == 1:
+        return "operand"
+    if case.error_type == "missing_step":
+        return "missing"
+    return "departed"
+
+
+def _differing(wrong: Computation, right: Computation) -> list[tuple[Fraction, Fraction]]:
+    """Pairs (wrong, right) of operands that differ, place by place; the order of a sum or product is free."""
+    left, other = list(wrong.operand_values), list(right.operand_values)
+    if len(left) != len(other):
+        return [(Fraction(0), Fraction(0))] * 9
+    if set(wrong.symbols) <= {"+"} or set(wrong.symbols) <= {"*"}:
+        for value in list(left):
+            if value in other:
+                left.remove(value)
+                other.remove(value)
+        return list(zip(left, other, strict=True))
+    return [(a, b) for a, b in zip(left, other, strict=True) if a != b]
+
+
+# ------------------------------------------------------------------------------------------ saying so
+
+
+def _shown_text(text: str, computation: Computation) -> str:
+    number = computation.equation.result
+    if number is None:
+        return write_number(computation.shown) or ""
+    return f"{number.currency}{text[number.start : number.end]}{'%' if number.is_percent else ''}"
+
+
+def _value_text(text: str, computation: Computation, value: Fraction) -> str:
+    """`value` in the manner in which the computation's result is written."""
+    number = computation.equation.result
+    if number is None:
+        return write_number(value) or ""
+    digits = write_number(value, text[number.start : number.end], is_money=bool(number.currency)) or ""
+    return f"{number.currency}{digits}{'%' if number.is_percent else ''}"
+
+
+def _reflection(case: Case, finding: Finding) -> str:
+    random = case.random
+    opener = pick(random, wording.OPENERS)
+    if finding.kind == "calculation" and finding.wrong is not None:
+        wrong = finding.wrong
+        text = case.prefix.text
+        said = pick(
+            random,
+            wording.CALCULATION,
+            open=opener,
+            work=wording.work_text(text, wrong.equation.work),
+            wrong=finding.wrong_text,
+            right=_value_text(text, wrong, finding.right_value),
+            why=wording.why(wrong.equation.work, finding.right_value, wrong.shown, random),
+        )
+        return capitalised(said.replace("  ", " "))
+    if finding.right is None:
+        raise Declined("there is nothing to set against the mistake")
+    words = {
+        "open": opener,
+        "wrong": finding.wrong_text,
+        "right": _shown_text(case.gold.text, finding.right),
+        "right_work": wording.work_text(case.gold.text, finding.right.equation.work),
+        "reason": _reason(case, finding.right),
+    }
+    if finding.wrong is not None:
+        words["wrong_work"] = wording.work_text(case.prefix.text, finding.wrong.equation.work)
+    return capitalised(_SAYERS[finding.kind](case, finding, words).replace("  ", " "))
+
+
+def _reason(case: Case, right: Computation) -> str:
+    """The sentence of the question that an operand of the right computation comes from, quoted; perhaps empty."""
+    for value in sorted(right.operand_values):
+        sentence = wording.sentence_about(case.question, value)
+        if sentence:
+            return pick(case.random, wording.REREADS, sentence=sentence)
+    return ""
+
+
+def _say_operator(case: Case, finding: Finding, words: dict[str, str]) -> str:
+    if finding.wrong is None or finding.right is None:
+        raise Declined("there is no operation to compare")
+    bad, good = finding.wrong.symbols[0], finding.right.symbols[0]
+    a, b = finding.wrong.equation.operands
+    text = case.prefix.text
+    return pick(
+        case.random,
+        wording.OPERATOR,
+        **words,
+        a=f"{a.currency}{text[a.start : a.end]}",
+        b=f"{b.currency}{text[b.start : b.end]}",
+        do_wrong=wording.DO[bad],
+        did_wrong=wording.DONE[bad],
+        do_right=wording.DO[good],
+        done_right=wording.DONE[good],
+    )
+
+
+def _say_operand(case: Case, finding: Finding, words: dict[str, str]) -> str:
+    if finding.wrong is None or finding.right is None:
+        raise Declined("there is no operand to compare")
+    bad, good = _differing(finding.wrong, finding.right)[0]
+    bad_text = _operand_text(case.prefix.text, finding.wrong, bad)
+    good_text = _operand_text(case.gold.text, finding.right, good)
+    phrase = wording.phrase_about(case.question, good)
+    if phrase:
+        return pick(case.random, wording.CONTEXT, **words, bad=bad_text, good=good_text, phrase=phrase)
+    source = next((c for c in case.prefix.computations if c.step < case.wrong_step and c.shown == good), None)
+    origin = ""
+    if source is not None:
+        work = wording.work_text(case.prefix.text, source.equation.work)
+        origin = pick(case.random, (", the result of {work}", ", which I found as {work}", ", from {work}"), work=work)
+    return pick(case.random, wording.PREVIOUS, **words, bad=bad_text, good=good_text, origin=origin)
+
+
+def _operand_text(text: str, computation: Computation, value: Fraction) -> str:
+    """An operand as it is written in its computation, with its currency or percent sign."""
+    number = next(n for n in computation.equation.operands if n.value == value)
+    return f"{number.currency}{text[number.start : number.end]}{'%' if number.is_percent else ''}"
+
+
+def _say_departed(case: Case, finding: Finding, words: dict[str, str]) -> str:
+    return pick(case.random, wording.DEPARTED, **words)
+
+
+_SAYERS: Final = {
+    "operator": _say_operator,
+    "operand": _say_operand,
+    "missing": lambda case, finding, words: pick(case.random, wording.MISSING, **words),
+    "stopped": lambda case, finding, words: pick(case.random, wording.STOPPED, **words),
+    "claimed": lambda case, finding, words: pick(case.random, wording.CLAIMED, **words),
+    "departed": _say_departed,
+}
+
+
+# ------------------------------------------------------------------------------------------ going on
+
+
+def _corrected_steps(case: Case, finding: Finding) -> list[str]:
+    """The corrected step and the steps of the correct solution that are still to be taken."""
+    established = _established(case)
+    steps: list[str] = []
+    if finding.kind == "calculation" and finding.wrong is not None and not _gold_step_serves(case, finding):
+        steps.append(_repaired_step(case, finding.wrong, finding.right_value))
+        established.add(finding.right_value)
+    steps.extend(_remaining(case.gold, established))
+    return steps
+
+
+def _gold_step_serves(case: Case, finding: Finding) -> bool:
+    """Whether the correct solution's own step computes what was got wrong, and comes next."""
+    established = _established(case)
+    following = [c for c in case.gold.computations if c.shown not in established]
+    if not following or finding.wrong is None:
+        return False
+    first = following[0]
+    return first.shown == finding.right_value and sorted(first.operand_values) == sorted(finding.wrong.operand_values)
+
+
+def _repaired_step(case: Case, wrong: Computation, right: Fraction) -> str:
+    """The wrong step in its own words with the right value, later computations in it redone."""
+    start, end = case.prefix.spans[case.wrong_step]
+    result = wrong.equation.result
+    carrier = Carrier(case.prefix, frozenset())
+    try:
+        if result is None:
+            raise Declined("no result is written")
+        carrier.write(result, right)
+        carrier.changed[wrong.shown] = right
+        later = [
+            c for c in case.prefix.computations if c.step == case.wrong_step and c.equation.start > wrong.equation.start
+        ]
+        if any(c.equation.truth is Truth.FALSE for c in later):
+            raise Declined("another equation of the step is false")
+        carrier.carry(later)
+        known = frozenset(q.value for q in case.prefix.quantities)
+        carrier.settle_prose(wrong.equation.end, known)
+        return apply_edits(case.prefix.text, carrier.edits, start, end).strip()
+    except Declined:
+        work = wording.work_text(case.prefix.text, wrong.equation.work)
+        return f"So {work} = {_value_text(case.prefix.text, wrong, right)}."
+
+
+def _remaining(gold: Solution, established: set[Fraction]) -> list[str]:
+    """The steps of the correct solution that are not done yet, in its order.
+
+    A step is done if everything that it computes is established. Steps without a readable computation are left
+    out only before the first open one, and only where they hold no unread equation.
+    """
+    by_step: dict[int, list[Computation]] = {}
+    for computation in gold.computations:
+        by_step.setdefault(computation.step, []).append(computation)
+    unread = {gold.step_index(e.start) for e in gold.equations} - set(by_step)
+    open_steps = [i for i, cs in by_step.items() if any(c.shown not in established for c in cs)]
+    first = min(open_steps, default=len(gold.spans) - 1)
+    if unread or not by_step:
+        first = 0
+    kept = []
+    for index in range(len(gold.spans)):
+        is_done = index in by_step and index not in open_steps
+        if index >= first and not (is_done and not unread):
+            kept.append(gold.step_text(index))
+    return kept or [gold.step_text(len(gold.spans) - 1)]
+
+
+def _join(steps: list[str], separator: str) -> str:
+    if separator == "\n":
+        return "\n".join(steps)
+    return " ".join(step if step[-1:] in ".!?:)]" else f"{step}." for step in steps if step)

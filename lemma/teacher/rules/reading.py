@@ -1,0 +1,239 @@
+"""What the rules know of a text: its steps, the computations in them, and every number it mentions."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Final
+
+from lemma.arithmetic import Equation, Truth, parse_number, read_equations
+from lemma.steps import step_spans
+
+MAX_DECIMALS: Final = 6
+
+_UNITS: Final = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
+_TENS: Final = dict(
+    zip(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], range(20, 100, 10), strict=True)
+)
+_CARDINALS: Final[dict[str, Fraction]] = {
+    **{word: Fraction(i) for i, word in enumerate(_UNITS)},
+    **{word: Fraction(i) for word, i in _TENS.items()},
+    **{f"{tens}-{_UNITS[i]}": Fraction(j + i) for tens, j in _TENS.items() for i in range(1, 10)},
+    "hundred": Fraction(100),
+    "thousand": Fraction(1000),
+    "dozen": Fraction(12),
+}
+_PARTS: Final = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "tenth": 10}
+_MULTIPLES: Final[dict[str, Fraction]] = {
+    "half": Fraction(1, 2),
+    "halved": Fraction(1, 2),
+    "twice": Fraction(2),
+    "double": Fraction(2),
+    "doubles": Fraction(2),
+    "doubled": Fraction(2),
+    "couple": Fraction(2),
+    "pair": Fraction(2),
+    "both": Fraction(2),
+    "thrice": Fraction(3),
+    "triple": Fraction(3),
+    "triples": Fraction(3),
+    "tripled": Fraction(3),
+    "quadruple": Fraction(4),
+    "quarter": Fraction(1, 4),
+}
+_TOKEN: Final = re.compile(
+    r"(?P<word>[A-Za-z]+(?:-[A-Za-z]+)?)"
+    r"|(?P<numeral>(?:\d{1,3}(?:,\d{3})+(?!\d|,\d)|\d+)(?:\.\d+)?(?P<suffix>(?:st|nd|rd|th)\b|:\d+)?|(?<![\w.])\.\d+)"
+)
+_SINGULAR_PARTS: Final = {**_PARTS, **{f"{name}s": value for name, value in _PARTS.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One number that a text mentions, in digits or in a word."""
+
+    start: int
+    end: int
+    value: Fraction
+    is_word: bool
+    is_cardinal: bool = True
+    """False for ``half``, ``twice`` and the like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computation:
+    """An equation that computes one result, and the step it stands in."""
+
+    equation: Equation
+    step: int
+    """Index from 0."""
+    shown: Fraction
+    """The result as written, a percent sign not applied."""
+    scale: Fraction
+    """What the exact value is multiplied by to be written: 1, or 100 for ``15/30 = 50%``."""
+
+    @property
+    def is_true(self) -> bool:
+        """Whether the result follows, rounding allowed."""
+        return self.equation.truth in (Truth.TRUE, Truth.ROUNDED)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the written result is exactly the work's value."""
+        value = self.equation.work.value
+        return value is not None and value * self.scale == self.shown
+
+    @property
+    def operand_values(self) -> tuple[Fraction, ...]:
+        """The operands as written."""
+        return tuple(n.value for n in self.equation.operands)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The operators, in the order of the text."""
+        return tuple(o.symbol for o in self.equation.operators)
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A solution's text with all that was read from it."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    equations: tuple[Equation, ...]
+    computations: tuple[Computation, ...]
+    quantities: tuple[Quantity, ...]
+    starts: tuple[int, ...]
+
+    def step_index(self, offset: int) -> int:
+        """Index, from 0, of the step that holds the character at `offset`."""
+        return max(0, bisect_right(self.starts, offset) - 1)
+
+    def step_text(self, index: int) -> str:
+        """The text of a step, without the whitespace around it."""
+        start, end = self.spans[index]
+        return self.text[start:end].strip()
+
+
+@lru_cache(maxsize=4096)
+def read_quantities(text: str) -> tuple[Quantity, ...]:
+    """Every number that a text mentions, digits and words, in its order; no clock times and ordinals."""
+    found: list[Quantity] = []
+    count_start, count = -1, Fraction(0)  # of "two" in "two thirds"
+    for match in _TOKEN.finditer(text):
+        start, end = match.span()
+        if match.lastgroup != "word":
+            value = parse_number(match["numeral"]) if match["suffix"] is None else None
+            if value is not None:
+                found.append(Quantity(start, end, value, False))
+            count_start = -1
+            continue
+        word = match.group().lower()
+        if word in _SINGULAR_PARTS and count_start >= 0:
+            if found and found[-1].start == count_start:
+                found.pop()
+            found.append(Quantity(count_start, end, count / _SINGULAR_PARTS[word], True, False))
+            count_start = -1
+        elif word in _CARDINALS:
+            count_start, count = start, _CARDINALS[word]
+            found.append(Quantity(start, end, count, True))
+        elif word in _MULTIPLES:
+            found.append(Quantity(start, end, _MULTIPLES[word], True, False))
+            count_start = -1
+        else:
+            found.extend(_joined_part(word, start, end))
+            count_start, count = (start, Fraction(1)) if word in ("a", "an") else (-1, count)
+    return tuple(found)
+
+
+def _joined_part(word: str, start: int, end: int) -> list[Quantity]:
+    """``two-thirds``, written as one word."""
+    left, hyphen, right = word.partition("-")
+    if not hyphen or right not in _SINGULAR_PARTS or left not in _CARDINALS:
+        return []
+    return [Quantity(start, end, _CARDINALS[left] / _SINGULAR_PARTS[right], True, False)]
+
+
+_SCALES: Final = (Fraction(1), Fraction(100), Fraction(1, 100))
+
+
+def _computation(equation: Equation, step: int) -> Computation | None:
+    result = equation.result
+    if result is None or not equation.is_computation or equation.truth is Truth.UNREADABLE:
+        return None
+    exact = equation.work.value
+    scale = Fraction(1)
+    if exact and equation.truth is Truth.TRUE:
+        scale = next((s for s in _SCALES if exact * s == result.value), Fraction(0))
+        if not scale:
+            return None
+    elif result.is_percent and exact is not None and abs(exact * 100 - result.value) < abs(exact - result.value):
+        scale = Fraction(100)
+    return Computation(equation, step, result.value, scale)
+
+
+@lru_cache(maxsize=2048)
+def read_solution(text: str) -> Solution:
+    """Reads a solution: steps, equations, computations, quantities."""
+    spans = tuple(step_spans(text))
+    starts = tuple(start for start, _ in spans)
+    equations = read_equations(text)
+    computations = []
+    for equation in equations:
+        step = max(0, bisect_right(starts, equation.right.start) - 1)
+        computation = _computation(equation, step)
+        if computation is not None:
+            computations.append(computation)
+    return Solution(text, spans, equations, tuple(computations), read_quantities(text), starts)
+
+
+def write_number(value: Fraction, like: str = "", *, is_money: bool = False) -> str | None:
+    """`value` in digits, in the manner of `like` (commas, decimals); null if it has no short decimal form.
+
+    Args:
+        value: what to write.
+        like: digits that stood in its place; gives thousands commas and the number of decimals.
+        is_money: two decimals where there are any.
+    """
+    decimals = 0
+    while decimals <= MAX_DECIMALS and (value * 10**decimals).denominator != 1:
+        decimals += 1
+    if decimals > MAX_DECIMALS:
+        return None
+    wanted = len(like.partition(".")[2])
+    if decimals and is_money:
+        decimals = max(decimals, 2)
+    if decimals < wanted and wanted == 2:  # "$12.50" becomes "$14.00"
+        decimals = 2
+    digits = str(abs(int(value * 10**decimals)))
+    sign = "-" if value < 0 else ""
+    whole, part = (digits, "") if not decimals else (digits[:-decimals], digits[-decimals:].rjust(decimals, "0"))
+    whole = whole or "0"
+    if "," in like or (not like and len(whole) > 4):
+        whole = f"{int(whole):,}"
+    return f"{sign}{whole}.{part}" if part else f"{sign}{whole}"

@@ -1,0 +1,355 @@
+"""The words in which the rules notice a mistake: many, seeded, and always with the quantities at hand.
+
+Every wording is ours; what comes from a problem is only ever put into a slot, and never read again as a wording.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+from random import Random
+from typing import Final
+
+from lemma.arithmetic import Expression, Number, Operator
+from lemma.teacher.rules.forms import fill, pick, words
+from lemma.teacher.rules.reading import read_quantities, write_number
+
+OPENERS: Final = (
+    "Wait,",
+    "Hold on,",
+    "Hmm,",
+    "Hang on,",
+    "Wait a moment,",
+    "Hmm, wait:",
+    "No, wait:",
+    "Let me pause here:",
+    "Let me look at that again:",
+    "Actually,",
+    "Hold on a second,",
+    "Just a moment:",
+)
+"""How a second thought begins; each goes on in the same sentence."""
+
+CALCULATION: Final = (
+    "{open} {work} isn't {wrong}. {why} So it has to be {right}.",
+    "{open} {work} can't be {wrong}. {why} That makes it {right}.",
+    "{open} is {work} really {wrong}? {why} No, it is {right}.",
+    "{open} {wrong} doesn't look right for {work}. {why} The value is {right}.",
+    "{open} I should recompute {work}. {why} It comes to {right}, not {wrong}.",
+    "{open} I got {wrong} for {work}, but that is off. {why} It should be {right}.",
+    "{open} let me check {work} = {wrong}. {why} So {work} is {right}.",
+    "{open} that {wrong} bothers me. {why} {work} gives {right}.",
+    "{open} I slipped in {work}. {why} The result is {right} and not {wrong}.",
+)
+OPERATOR: Final = (
+    "{open} why did I {do_wrong} {a} and {b}? {reason}They have to be {done_right}: {right_work} = {right}.",
+    "{open} it makes no sense to {do_wrong} {a} and {b} here. {reason}What is needed is {right_work} = {right}.",
+    "{open} I {did_wrong} {a} and {b}, which gave {wrong}. {reason}But these have to be {done_right}, "
+    "so it is {right_work} = {right}.",
+    "{open} {wrong_work} is the wrong operation. {reason}{a} and {b} should be {done_right}, "
+    "and {right_work} = {right}, not {wrong}.",
+    "{open} does {wrong_work} = {wrong} fit what is asked? {reason}No: I have to {do_right} them, "
+    "which gives {right_work} = {right}.",
+)
+CONTEXT: Final = (
+    "{open} I used {bad} in {wrong_work}, but the problem says {phrase}. So it should be {right_work} = {right}, "
+    "not {wrong}.",
+    "{open} where did that {bad} come from? The question gives {phrase} for this. "
+    "With {good} it is {right_work} = {right}.",
+    "{open} {bad} is not the number that belongs here. It says {phrase}, so I need {right_work} = {right} "
+    "rather than {wrong}.",
+    "{open} I mixed up two numbers: here I have to take {good}, since the question says {phrase}, and not {bad}. "
+    "That gives {right_work} = {right}.",
+    "{open} looking back at the question, it says {phrase}. I took {bad} by accident, so {wrong} is off: "
+    "{right_work} = {right}.",
+)
+PREVIOUS: Final = (
+    "{open} I put {bad} into {wrong_work}, but what I need here is {good}{origin}. So it is {right_work} = {right}.",
+    "{open} {bad} is not the value to go on with. It has to be {good}{origin}, which gives {right_work} = {right}, "
+    "not {wrong}.",
+    "{open} that {bad} belongs somewhere else. The value for this step is {good}{origin}: {right_work} = {right}.",
+    "{open} I picked up {bad} where {good} was needed{origin}. Redoing it: {right_work} = {right} instead of {wrong}.",
+    "{open} let me check which number goes in here. It is {good}{origin}, not {bad}, and so {right_work} = {right}.",
+)
+MISSING: Final = (
+    "{open} I jumped ahead to {wrong}. Before that I still need {right_work} = {right}.",
+    "{open} something is missing before I can say {wrong}: I have not worked out {right_work} = {right} yet.",
+    "{open} I left out a step on the way to {wrong}. First comes {right_work} = {right}.",
+    "{open} {wrong} skips over part of the problem. I still have to take {right_work}, which is {right}.",
+    "{open} I can't go straight to {wrong}. There is a step in between: {right_work} = {right}.",
+)
+STOPPED: Final = (
+    "{open} {wrong} is not what is asked for yet. What is still to be done is {right_work} = {right}.",
+    "{open} I stopped too early at {wrong}. The question asks for more: {right_work} = {right}.",
+    "{open} {wrong} is only a value on the way. I still have to work out {right_work} = {right}.",
+    "{open} am I done with {wrong}? Not quite: there is one more step, {right_work} = {right}.",
+    "{open} {wrong} can't be the end of it. I forgot {right_work}, which gives {right}.",
+)
+DEPARTED: Final = (
+    "{open} {wrong_work} = {wrong} is computed properly, but it isn't what the problem describes. {reason}"
+    "What I need is {right_work} = {right}.",
+    "{open} does {wrong_work} fit the problem? {reason}I don't think so: it should be {right_work} = {right}.",
+    "{open} I went off track with {wrong_work}. {reason}The step that is needed here is {right_work} = {right}.",
+    "{open} {wrong} doesn't answer anything in the problem. {reason}I should work out {right_work} = {right} instead.",
+    "{open} I misread this part when I wrote {wrong_work}. {reason}It should be {right_work}, which is {right}.",
+)
+CLAIMED: Final = (
+    "{open} {wrong} can't be right here. {reason}What the problem needs is {right_work} = {right}.",
+    "{open} I was too quick with {wrong}. {reason}I should work out {right_work} = {right}.",
+    "{open} where does {wrong} come from? {reason}I have to compute {right_work} = {right} here.",
+)
+REREADS: Final = (
+    "The question says: “{sentence}” ",
+    "It says “{sentence}” ",
+    "Rereading the problem: “{sentence}” ",
+    "The problem states: “{sentence}” ",
+)
+RESTARTS: Final = (
+    "Let me start over.",
+    "Let me go through it again from the beginning.",
+    "I'll redo the whole thing from the start.",
+    "Better to begin again from the top.",
+    "Let me work it out afresh.",
+    "Let me set that aside and solve it from the beginning.",
+    "I'd rather start again and go step by step.",
+    "Starting again from what the problem gives:",
+)
+
+DO: Final = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "^": "raise"}
+DONE: Final = {"+": "added", "-": "subtracted", "*": "multiplied", "/": "divided", "^": "raised"}
+
+_NOT_BRACKETS: Final = re.compile(r"[^()]+")
+_WORDS_BEHIND: Final = re.compile(r"(?:[ -][A-Za-z'’]+){1,4}")
+_STOP_WORDS: Final = words(
+    """
+    and but or to for from with that who which is was are were at in on if he she they it each every per as than when
+    while then so has had have by a an the his her their more less after before into how because since
+    """
+)
+_SENTENCE: Final = re.compile(r"[^.!?\n]+(?:\.\d[^.!?\n]*)*[.!?]?")
+MAX_SENTENCE_CHARS: Final = 150
+
+
+def work_text(text: str, work: Expression, values: tuple[Fraction, ...] | None = None) -> str:
+    """The operation with its units left out: ``3 * 2``; with `values`, other numbers in its places."""
+    pieces: list[str] = []
+    at = work.start
+    parts: list[Number | Operator] = [*work.numbers, *work.operators]
+    parts.sort(key=lambda part: (part.start, part.end))
+    index = 0
+    for part in parts:
+        pieces.append(_NOT_BRACKETS.sub("", text[at : part.start]))
+        at = part.end
+        if isinstance(part, Operator):
+            written = text[part.start : part.end]
+            sign = written if written in ("x", "×", "÷", "*", "/", "+", "-") else part.symbol
+            is_tight = (
+                sign == "/" and text[part.start - 1 : part.start].isdigit() and text[part.end : part.end + 1].isdigit()
+            )
+            pieces.append(sign if is_tight else f" {sign} ")
+        else:
+            digits = text[part.start : part.end]
+            if values is not None and values[index] != part.value:
+                digits = write_number(values[index], digits) or digits
+            pieces.append(f"{part.currency}{digits}{'%' if part.is_percent else ''}")
+            index += 1
+    tail = _NOT_BRACKETS.sub("", text[at : work.end])
+    whole = "".join(pieces) + tail
+    if whole.count("(") != whole.count(")"):
+        whole = whole.replace("(", "").replace(")", "")
+    return whole.strip()
+
+
+def _digits(value: Fraction) -> str | None:
+    return write_number(value)
+
+
+def why(work: Expression, right: Fraction, wrong: Fraction, random: Random) -> str:
+    """A reason that one can check in one's head why the work gives `right`; perhaps empty."""
+    symbols = {o.symbol for o in work.operators}
+    values = tuple(n.value for n in work.numbers)
+    if any(n.is_percent for n in work.numbers) or len(symbols) != 1:
+        return _steps_of_work(work, random) if not any(n.is_percent for n in work.numbers) else ""
+    symbol = next(iter(symbols))
+    if len(values) == 2 and len(work.operators) == 1:
+        reasons = _BY_SYMBOL[symbol](values[0], values[1], right, wrong) if symbol in _BY_SYMBOL else []
+    else:
+        reasons = [_running(symbol, values)]
+    found = [reason for reason in reasons if reason]
+    return found[int(random.random() * len(found))] if found else ""
+
+
+def _say(wording: str, **values: Fraction) -> str:
+    written = {name: _digits(value) for name, value in values.items()}
+    words = {name: digits for name, digits in written.items() if digits is not None}
+    return fill(wording, **words) if len(words) == len(written) else ""
+
+
+def _sum_reasons(a: Fraction, b: Fraction, right: Fraction, wrong: Fraction) -> list[str]:
+    reasons = [
+        _say("Taking {b} away from {wrong} leaves {left}, not {a}.", a=a, b=b, wrong=wrong, left=wrong - b),
+        _say("If I take {a} back from {right}, I get {b} again.", a=a, b=b, right=right),
+    ]
+    if a.denominator == b.denominator == 1 and b > 10 and b % 10:
+        tens = Fraction(int(b) // 10 * 10)
+        reasons.append(
+            _say(
+                "{a} and {tens} make {sum}, and {ones} more is {right}.",
+                a=a,
+                tens=tens,
+                sum=a + tens,
+                ones=b - tens,
+                right=right,
+            )
+        )
+    return reasons
+
+
+def _difference_reasons(a: Fraction, b: Fraction, right: Fraction, wrong: Fraction) -> list[str]:
+    reasons = [
+        _say("Adding {b} back to {wrong} would give {sum}, not {a}.", a=a, b=b, wrong=wrong, sum=wrong + b),
+        _say("{b} and {right} together make {a}.", a=a, b=b, right=right),
+    ]
+    if a.denominator == b.denominator == 1 and b > 10 and b % 10:
+        tens = Fraction(int(b) // 10 * 10)
+        reasons.append(
+            _say(
+                "{a} less {tens} is {rest}, and {ones} less again is {right}.",
+                a=a, tens=tens, rest=a - tens, ones=b - tens, right=right,
+            )
+        )  # fmt: skip
+    return reasons
+
+
+def _product_reasons(a: Fraction, b: Fraction, right: Fraction, wrong: Fraction) -> list[str]:
+    reasons = []
+    big, small = max(a, b), min(a, b)
+    if big.denominator == 1 and big > 10 and big % 10 and small.denominator == 1 and small > 1:
+        tens = Fraction(int(big) // 10 * 10)
+        reasons.append(
+            _say(
+                "{small} times {tens} is {first} and {small} times {ones} is {second}, together {right}.",
+                small=small, tens=tens, first=small * tens, ones=big - tens, second=small * (big - tens), right=right,
+            )
+        )  # fmt: skip
+    if small == 2:
+        reasons.append(_say("Twice {big} is {right}.", big=big, right=right))
+    if small in (3, 4, 5) and small.denominator == 1:
+        terms = " + ".join([_digits(big) or ""] * int(small))
+        reasons.append(f"{terms} is {_digits(right)}." if _digits(big) and _digits(right) else "")
+    if b and a.denominator == b.denominator == 1:
+        if (wrong / b).denominator == 1:
+            reasons.append(_say("{wrong} would be {times} times {b}.", wrong=wrong, times=wrong / b, b=b))
+        else:
+            reasons.append(_say("{wrong} is not even a multiple of {b}.", wrong=wrong, b=b))
+    return reasons or [_say("Dividing {right} by {b} gives {a} again.", a=a, b=b, right=right)]
+
+
+def _quotient_reasons(a: Fraction, b: Fraction, right: Fraction, wrong: Fraction) -> list[str]:
+    reasons = [
+        _say("{b} times {wrong} would be {product}, not {a}.", a=a, b=b, wrong=wrong, product=b * wrong),
+        _say("{right} times {b} is {a}.", a=a, b=b, right=right),
+    ]
+    if b == 2:
+        reasons.append(_say("Half of {a} is {right}.", a=a, right=right))
+    if b == 4:
+        reasons.append(_say("Half of {a} is {half}, and half of that is {right}.", a=a, half=a / 2, right=right))
+    return reasons
+
+
+_BY_SYMBOL: Final = {
+    "+": _sum_reasons,
+    "-": _difference_reasons,
+    "*": _product_reasons,
+    "/": _quotient_reasons,
+}
+_JOINERS: Final = {
+    "+": "and {b} more is {c}",
+    "-": "less {b} is {c}",
+    "*": "times {b} is {c}",
+    "/": "divided by {b} is {c}",
+}
+
+
+def _applied(symbol: str, left: Fraction, right: Fraction) -> Fraction:
+    if symbol == "+":
+        return left + right
+    if symbol == "-":
+        return left - right
+    return left * right if symbol == "*" else left / right
+
+
+def _running(symbol: str, values: tuple[Fraction, ...]) -> str:
+    """The work done term by term: ``3 and 7 more is 10, and 2 more is 12.``."""
+    if symbol not in _JOINERS or not 3 <= len(values) <= 6:
+        return ""
+    total = values[0]
+    pieces = []
+    for value in values[1:]:
+        if symbol == "/" and not value:
+            return ""
+        total = _applied(symbol, total, value)
+        piece = _say(_JOINERS[symbol], b=value, c=total)
+        if not piece:
+            return ""
+        pieces.append(piece)
+    first = _digits(values[0])
+    return f"{first} {', '.join(pieces)}." if first else ""
+
+
+def _steps_of_work(work: Expression, random: Random) -> str:
+    """The first operation of a longer work, done by itself; empty where it is not plain."""
+    program = work.program
+    for place in range(2, len(program)):
+        a, b, symbol = program[place - 2 : place + 1]
+        if isinstance(a, int) and isinstance(b, int) and isinstance(symbol, str) and symbol in ("+", "-", "*", "/"):
+            left, right = work.numbers[a].value, work.numbers[b].value
+            if symbol == "/" and not right:
+                return ""
+            value = _applied(symbol, left, right)
+            name = {"+": "{a} plus {b}", "-": "{a} minus {b}", "*": "{a} times {b}", "/": "{a} divided by {b}"}[symbol]
+            lead = pick(random, ("First, ", "To begin with, ", "Step by step: "))
+            said = _say(name + " is {c}.", a=left, b=right, c=value)
+            return lead + said if said else ""
+    return ""
+
+
+@lru_cache(maxsize=2048)
+def sentence_about(question: str, value: Fraction) -> str:
+    """The question's sentence that holds `value`, if it is short enough to quote; else empty."""
+    for quantity in read_quantities(question):
+        if quantity.value != value:
+            continue
+        for match in _SENTENCE.finditer(question):
+            if match.start() <= quantity.start < match.end():
+                sentence = match.group().strip()
+                if "?" in sentence or len(sentence) > MAX_SENTENCE_CHARS or "<" in sentence:
+                    return ""
+                return sentence
+    return ""
+
+
+@lru_cache(maxsize=2048)
+def phrase_about(question: str, value: Fraction) -> str:
+    """``45 batches of cupcakes``: the number as the question says it, with the words that belong to it."""
+    for quantity in read_quantities(question):
+        if quantity.value != value:
+            continue
+        start = quantity.start - (question[quantity.start - 1 : quantity.start] == "$")
+        phrase = question[start : quantity.end]
+        behind = _WORDS_BEHIND.match(question, quantity.end)
+        if question[quantity.end : quantity.end + 1] == "%":
+            return phrase + "%"
+        if behind and phrase[:1] != "$":
+            words = behind.group()
+            kept = []
+            for word in re.findall(r"[ -][A-Za-z'’]+", words):
+                if word[1:].lower() in _STOP_WORDS and word[1:].lower() != "of":
+                    break
+                kept.append(word)
+            while kept and kept[-1][1:].lower() == "of":
+                kept.pop()
+            phrase += "".join(kept[:3])
+        return phrase.rstrip("'’ ")
+    return ""
