@@ -29,7 +29,8 @@ OPERATIONAL: dict[str, JsonValue] = {"operational": True}
 class Section(BaseModel):
     """A part of the configuration: frozen, closed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # defaults are validated too, so that 0 and 0.0 are one value in every hash
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     def content(self) -> dict[str, JsonValue]:
         """The content keys only, as plain JSON values."""

@@ -113,6 +113,8 @@ class ProgressMeter:
             self._bar.set_postfix_str(self._spent(), refresh=True)
             self._bar.close()
         elif not self._quiet:
+            if not self._settled:
+                return
             known = f", {self._from_disk} of them known before" if self._from_disk else ""
             print(f"{self._stage}: {self._settled} units done{known}{self._dash()}", file=self._stream, flush=True)
 
