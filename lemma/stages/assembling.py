@@ -55,10 +55,7 @@ def assemble(
     The caller has compared the continuation's own answer with the reference before.
     """
     prefix = mistake.prefix if parts.prefix is None else parts.prefix
-    if parts.prefix is None:
-        separator = separator_after(mistake.solution, mistake.prefix_end)
-    else:
-        separator = separator_after(prefix, len(prefix))
+    separator = separator_after(mistake.solution, mistake.prefix_end)
     reflection = parts.reflection.strip()
     continuation = finish(parts.continuation.strip(), mistake.problem.answer, answer_form)
     first = "\n" if separator == " " and "\n" in reflection else separator

@@ -25,6 +25,8 @@ from lemma.stages.reading import read_step, read_tags
 from lemma.steps import step_at, step_spans
 from lemma.taxonomy import ErrorType
 
+MAX_ROUNDS: Final = 64
+"""Rounds have numbers below this."""
 _SPACES: Final = re.compile(r"\s+")
 
 
@@ -118,7 +120,9 @@ class InjectStage(TeacherStage):
                 "answer_form": self.config.answer_form.replace("{answer}", "…"),
             }
         )
-        return self._ask(unit, messages, self._prompt_hashes[unit.error_type], draw, attempt, is_cap_raised)
+        # two slots, or two rounds, may ask the very same of the same solution: they are different draws
+        place = unit.slot * MAX_ROUNDS + unit.round - 1
+        return self._ask(unit, messages, self._prompt_hashes[unit.error_type], place, attempt, is_cap_raised)
 
     def parse(self, unit: InjectUnit, reply: Reply) -> Alteration:
         """Number and text of the altered step, and what follows.

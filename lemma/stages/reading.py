@@ -23,7 +23,7 @@ DECLINED: Final = "declined"
 _THINK_START: Final = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 _THINK_END: Final = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _FENCE: Final = re.compile(r"\A[`~]{3,}[ \t]*\w*[ \t]*\n(.*?)\n?[ \t]*[`~]{3,}\Z", re.DOTALL)
-_LABEL: Final = re.compile(r"^[ \t]*\[\d{1,4}\][ \t]*", re.MULTILINE)
+_LABEL: Final = re.compile(r"^[ \t]*\[\d{1,4}\][ \t]*(?=\S)", re.MULTILINE)
 _NUMBER: Final = re.compile(
     r"(?:the )?(?:(?:step|line|sentence|number|no|nr|#) ?)*([0-9]{1,9})(?:st|nd|rd|th)?(?: step)?"
 )
