@@ -141,7 +141,10 @@ def reflection_has_words(row: Row, _: Source) -> bool:
 
 def error_is_not_repeated(row: Row, _: Source) -> bool:
     step = last_sentence(part(row, "prefix"))
-    return len(step) < MIN_STEP_CHARS or step not in part(row, "continuation")
+    if len(step) < MIN_STEP_CHARS:
+        return True
+    # "The answer is: 130" does not stand in "The answer is: 130000"
+    return not re.search(rf"(?<!\w){re.escape(step)}(?!\w|[.,]\d)", part(row, "continuation"))
 
 
 def has_no_tags_or_leaks(row: Row, source: Source) -> bool:

@@ -99,6 +99,14 @@ def test_a_row_that_was_tampered_with_is_named(run: Path, name: str) -> None:
     assert words_of_it in words
 
 
+def test_a_wrong_step_that_is_only_the_beginning_of_a_number_is_no_repetition(run: Path) -> None:
+    path = run / "export/train.jsonl"
+    row = json.loads(path.read_text("utf-8").split("\n")[0])
+    put_in_continuation(row, "So that makes 99.5 or That makes 99.25 in all. ")
+    path.write_text(json.dumps(row) + "\n", "utf-8")
+    assert "not so: error is not repeated" not in recheck(run)[1]
+
+
 def test_a_mistake_whose_answer_equals_the_reference_is_named(run: Path) -> None:
     path = run / "correct/part-00000.jsonl"
     first, rest = path.read_bytes().split(b"\n", 1)

@@ -100,10 +100,12 @@ def _opening(facts: CardFacts, counts: RowCounts) -> str:
     splits = f"{counts.splits['train']:,} rows to train on"
     if counts.splits["validation"]:
         splits += f", {counts.splits['validation']:,} to validate on (of other problems)"
+    plain = counts.origins["plain"]
     return (
-        f"{splits}. Each begins as a wrong solution, through its first wrong step; then a reflection notices, and a\n"
-        "continuation reaches the right answer. They teach a model to notice and mend its own mistakes (the method:\n"
-        f"LEMMA, arXiv 2503.17439). Made by lemma {word(facts.version)}."
+        f"{splits}. {f'All but {plain:,} plain solutions begin' if plain else 'Each begins'} as a wrong solution,\n"
+        "through its first wrong step; then a reflection notices, and a continuation reaches the right answer. They\n"
+        "teach a model to notice and mend its own mistakes (the method: LEMMA, arXiv 2503.17439). Made by lemma\n"
+        f"{word(facts.version)}."
     )
 
 
