@@ -24,7 +24,7 @@ _SIGNS = {
     "−": "-", "–": "-", "—": "-", "‒": "-", "‐": "-", "‑": "-", "﹣": "-", "×": "\\times ", "·": "\\cdot ", "⋅": "\\cdot ",
     "∙": "\\cdot ", "∗": "*", "÷": "\\div ", "√": "\\usqrt ", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]", "π": "\\pi ", "∞": "\\infty ",
     "±": "\\pm ", "∓": "\\mp ", "°": "^\\circ ", "º": "^\\circ ", "˚": "^\\circ ", "∅": "\\emptyset ", "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}",
-    "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}", "…": "\\ldots ", "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'",
+    "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}", "…": "...", "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'",
     "′": "'", "⁄": "/", "∕": "/", "⟨": "\\langle ", "⟩": "\\rangle ", "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ",
     "⌉": "\\rceil ", "≦": "≤", "≧": "≥", "⩽": "≤", "⩾": "≥", "≃": "≈", "≅": "≈", "∧": " and ", "∨": " or ", "⋃": "∪", "∣": "|",
     "％": "%", "＄": "$", "∶": ":", "ⅈ": "i", "ϕ": "\\phi ", "ε": "\\epsilon ", "ϵ": "\\epsilon ", "µ": "\\mu ", "∠": "\\angle ",
@@ -121,6 +121,9 @@ def _from_latex(text: str) -> str:
         text = re.sub(r"\\\\\s*$|\\$", "", text.rstrip())
     text = text.replace("\\$", "\x01").replace("\\%", "%").replace("\\#", "#").replace("\\&", "&amp;")
     text = re.sub(r"\\[dtc]frac(?![A-Za-z])", r"\\frac", text)
+    text = re.sub(r"\\[dt]binom(?![A-Za-z])", r"\\binom", text)
+    text = re.sub(r"\\phantom\s*(?:\{[^{}]*\}|-)", "", text)
+    text = re.sub(r"\\(?:[lc]?dots|dotsc)(?![A-Za-z])", "...", text)
     text = re.sub(r"\\(?:[lr]vert|vert|mid)(?![A-Za-z])", "|", text)
     text = re.sub(r"\{([^{}]*)\\choose(?![A-Za-z])([^{}]*)\}", r"\\binom{\1}{\2}", text)
     text = re.sub(r"\\overline\s*\{\s*([A-Z]{1,3})\s*\}", r"\1", text)
@@ -134,13 +137,15 @@ def _from_latex(text: str) -> str:
         if text == before:
             break
     text = _DROPPED.sub("", text)
+    text = re.sub(r"\\text\s*\{\s*([$€£%\x01]|cis)\s*\}", lambda found: "\\cis " if found[1] == "cis" else found[1], text)
+    text = re.sub(r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}", r"\\text{\1/\2}", text)
     text = re.sub(r"(?<=\d),\s*\\!\s*(?=\d{3})", "", text)
     return _SPACE.sub(" ", text)
 
 
 def _roman(found: re.Match[str]) -> str:
     inside = found.group(1)
-    if len(inside.strip()) == 1 or "operatorname" in found.group():
+    if inside.strip() in ("e", "i", "d") or "operatorname" in found.group():
         return ("\\" + inside if "operatorname" in found.group() and inside.isalpha() else inside) + " "
     return "\\text{" + inside + "}"
 

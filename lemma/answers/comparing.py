@@ -158,6 +158,9 @@ class _Comparison:
             return self._choice(one, other)
         if isinstance(one, Equation) and not isinstance(other, Equation):
             if one.value is not None:
+                heads = [m.head if isinstance(m, Equation) else None for m in other.members] if isinstance(other, Items) else []
+                if isinstance(other, Items) and isinstance(one.value, Ordered) and one.head == f"({','.join(map(str, heads))})":
+                    return self.same(one.value, Ordered(other.members, one.value.opener, one.value.closer))
                 if isinstance(other, Items) and not isinstance(one.value, Items):
                     return False if len(other.members) > 1 else self.same(one.value, other.members[0]) if other.members else False
                 return self.same(one.value, other)
@@ -170,9 +173,14 @@ class _Comparison:
             region = spans_of(other)
             return None if region is None else regions.same_region(one, region)
         if isinstance(one, Clock) and isinstance(other, Scalar):
+            if one.half is None and other.rational == _as_ratio(one):
+                return None  # 1:20 may be a ratio
             return one.seconds % 3600 == 0 and other.rational in (one.seconds // 3600, one.seconds // 3600 - 12)
         if isinstance(one, Clock) and isinstance(other, Ratio):
-            return None
+            ratio = _as_ratio(one)
+            if one.half or ratio is None or len(other.parts) != 2:
+                return False
+            return self.trees(number(ratio), _quotient(other))
         if isinstance(one, Ratio) and isinstance(other, Scalar):
             return self.trees(_quotient(one), other.tree) if len(one.parts) == 2 else False
         if isinstance(one, Based) and isinstance(other, Scalar):
@@ -180,6 +188,8 @@ class _Comparison:
         if isinstance(one, Matrix) and isinstance(other, Ordered):
             return self._vector(one, other)
         if isinstance(one, Items) and isinstance(other, Ordered):
+            if any(isinstance(member, Ordered) for member in one.members):
+                return NotImplemented  # type: ignore[no-any-return]
             if one.is_set or len(one.members) != len(other.members):
                 return False
             return self._in_order(one.members, other.members)
@@ -209,6 +219,9 @@ class _Comparison:
         if isinstance(left, Based) and isinstance(right, Based):
             return False if left.base != right.base or left.digits != right.digits else left.is_negative == right.is_negative
         if isinstance(left, Clock) and isinstance(right, Clock):
+            ratios = _as_ratio(left), _as_ratio(right)
+            if left.half is right.half is None and left != right and ratios[0] is not None and ratios[0] == ratios[1]:
+                return None  # as ratios they would be equal
             return _same_time(left, right)
         if isinstance(left, Ratio) and isinstance(right, Ratio):
             if len(left.parts) != len(right.parts):
@@ -225,6 +238,8 @@ class _Comparison:
             return None
         for words, other in ((left, right), (right, left)):
             if isinstance(words, Words):
+                if isinstance(other, Items) and not other.members:
+                    return None  # "no solution" may be the empty set
                 if isinstance(other, Scalar) and other.letter:
                     return False if words.words != (other.letter.casefold(),) else True
                 told = {word for word in words.words if any(c.isdigit() for c in word)}
@@ -246,7 +261,13 @@ class _Comparison:
                 hundredth = ("mul", percent.tree, number(Fraction(1, 100)))
                 return _either(self.trees(percent.tree, plain.tree), lambda: self.trees(hundredth, plain.tree))
         same = self._values(left, right)
-        if left.unit is None or right.unit is None or left.unit.name == right.unit.name:
+        if left.unit is None or right.unit is None:
+            for angle, plain in ((left, right), (right, left)):
+                # The same angle in degrees and in radians: right as a value, though not in the form that was asked for.
+                if same is False and angle.unit and angle.unit.name == "deg" and self.trees(("deg", angle.tree), plain.tree):
+                    return None
+            return same
+        if left.unit.name == right.unit.name:
             return same
         one, other = left.unit, right.unit
         pounds = {"pounds", "lb"}, {"pounds", "£"}
@@ -264,6 +285,9 @@ class _Comparison:
         a, b = left.tree, right.tree
         if a[0] == "num" and b[0] == "num":
             return bool(a[1] == b[1])
+        infinite = _sign_of_infinity(a), _sign_of_infinity(b)
+        if any(infinite):
+            return infinite[0] == infinite[1]
         if left.is_undefined or right.is_undefined:
             return False if left.is_undefined != right.is_undefined else None
         if left.form is not None and right.form is not None:
@@ -314,6 +338,9 @@ class _Comparison:
         return _all([self.same(a, b) for a, b in zip(left, right, strict=True)])
 
     def _vector(self, matrix: Matrix, ordered: Ordered) -> bool | None:
+        if all(isinstance(member, Ordered) for member in ordered.members):
+            rows = [member.members for member in ordered.members if isinstance(member, Ordered)]
+            return self.same(matrix, Matrix(tuple(rows)))
         if any(len(row) != 1 for row in matrix.rows) and len(matrix.rows) != 1:
             return False
         cells = [cell for row in matrix.rows for cell in row]
@@ -427,6 +454,21 @@ def _all(found: Sequence[bool | None]) -> bool | None:
     return None if any(same is None for same in found) else True
 
 
+def _sign_of_infinity(tree: Tree) -> int:
+    """1 or -1 for plus or minus infinity, else 0."""
+    if tree == ("const", "inf"):
+        return 1
+    if tree[0] == "mul" and len(tree) == 3 and tree[1][0] == "num" and tree[2] == ("const", "inf"):
+        return 1 if tree[1][1] > 0 else -1
+    return 0
+
+
+def _as_ratio(clock: Clock) -> Fraction | None:
+    """What a time without a half of the day would be as a ratio."""
+    hours, minutes, seconds = clock.seconds // 3600, clock.seconds // 60 % 60, clock.seconds % 60
+    return Fraction(hours, minutes) if minutes and hours and not seconds else None
+
+
 def _quotient(ratio: Ratio) -> Tree:
     return ("mul", ratio.parts[0].tree, ("pow", ratio.parts[1].tree, number(-1)))
 
@@ -445,6 +487,8 @@ def _same_words(left: tuple[str, ...], right: tuple[str, ...]) -> bool | None:
     one, other = ([word[:-1] if len(word) > 3 and word.endswith("s") else word for word in side] for side in (left, right))
     if left == right:
         return True
+    if len(left) == len(right) == 1 and len(left[0]) == 2 and sorted(left[0]) == sorted(right[0]):
+        return None  # "AB" and "BA" are one segment, but two names
     if set(one) <= set(other) or set(other) <= set(one):
         return None
     return False

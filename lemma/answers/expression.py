@@ -34,7 +34,7 @@ _TIMES = ("\\cdot", "\\times", "\\ast", "*")
 _DIVIDE = ("\\div", "/")
 _NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4}(?![\d.a-zA-Z{^_]))?")
 _MIXED = re.compile(r"\s*\\frac\s*(?:\{\s*(\d+)\s*\}|(\d))\s*(?:\{\s*(\d+)\s*\}|(\d))|\s+(\d+)\s*/\s*(\d+)(?![\d.])")
-_REPEATING = re.compile(r"(\d*)\.(\d*)\\overline\s*\{\s*(\d{1,30})\s*\}")
+_REPEATING = re.compile(r"(\d*)\.(\d*)(?:\\overline\s*\{\s*|\()(\d{1,30})\s*[)}]")
 _ELLIPSIS_DECIMAL = re.compile(r"(\d*)\.(\d*?)(\d{1,6}?)\3{2,}(?:\.\.\.|\\ldots|\\dots|\\cdots)")
 _COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z]+")
@@ -310,6 +310,8 @@ class _Reader:
             self.position += 1
         if name in ("i", "e"):
             return ("const", name)
+        if name == "C" and re.match(r"\([^(),]+,[^(),]+\)", self.text[self.position :]):
+            return ("fn", "binom", *self.arguments())
         if name in ("f", "g", "F", "G") and self.text.startswith("(", self.position):
             return ("fn", "apply:" + name, self.group())
         return ("sym", name)

@@ -43,7 +43,7 @@ _MATRIX = re.compile(
     r"\\begin\s*\{([pbvBV]?matrix|smallmatrix|array)\}(?:\s*\{[lcr| ]*\})?(.*?)\\end\s*\{\1\}", re.DOTALL
 )
 _CASES = re.compile(r"\\begin\s*\{(cases|aligned|align\*?|gathered)\}(.*)\\end\s*\{\1\}", re.DOTALL)
-_NUMERAL = re.compile(r"(-?)\s*(?:\\text\s*\{\s*)?([0-9A-Z]*\d[0-9A-Z]*|[A-Z]{2,12}(?=\}?_))\s*\}?\s*_\s*(?:\{?\s*(\d{1,2})\s*\}?|\{?\s*\\text\s*\{\s*(\w+)\s*\}\s*\}?)")
+_NUMERAL = re.compile(r"(-?)\s*(?:\\text\s*\{\s*)?([0-9A-Z]*\d[0-9A-Z]*(?:\.\d+)?|[A-Z]{2,12}(?=\}?_))\s*\}?\s*_\s*(?:\{?\s*(\d{1,2})\s*\}?|\{?\s*(?:\\text\s*\{)?\s*(\w+)\s*\}?\s*\}?)")
 _CLOCK = re.compile(r"(?:at\s+)?(\d{1,2})(?:\s*:\s*(\d\d))?(?:\s*:\s*(\d\d))?\s*([ap])?\.?\s*(?:(?<=[apAP.])\s*m\.?)?", re.IGNORECASE)
 _CLOCK_WORDS = re.compile(r"\d{1,2}(?:\s*:\s*\d\d){0,2}\s*(?:[ap]\.?\s*m\.?)?", re.IGNORECASE)
 _HEAD = re.compile(
@@ -71,6 +71,9 @@ _KNOWN_WORDS = re.compile(
     r"infinity|frac|usqrt|cdot|times)(?![a-z])"
 )
 _SIGN_CHOICE = ("\\pm", "\\mp")
+# Letters in a row that are a name or a word, and no product, though a product of symbols would look the same.
+_NAME = re.compile(r"[A-Z]{2,}|(?i:no|yes|on|off|up|in|out|odd|red|top|low|all|any|new|old|dog|cat|hot|wet|dry|boy|his|her|mon|tue|wed|thu|fri|sat|sun)")
+_OPTION = re.compile(r"(?:option|choice|answer|statement|part)\s*:?\s*[(\[]?([A-Z])[)\]]?", re.IGNORECASE)
 _BASE_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "sixteen": 16}
 _RELATIONS = "=<>≤≥≠"
 _OPEN = {"(": ")", "[": "]", "{": "}"}
@@ -121,7 +124,9 @@ def _value(text: str, depth: int) -> Value:
 
 
 def _letter(text: str, depth: int) -> Value | None:
-    found = _LETTER.fullmatch(text)
+    if _NAME.fullmatch(text):
+        return Words((text.casefold(),))
+    found = _LETTER.fullmatch(text) or _OPTION.fullmatch(re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", text))
     if not found:
         return None
     letter = found.group(1)
@@ -145,12 +150,17 @@ def _operand(rest: str) -> bool:
 
 
 def _named_set(text: str, depth: int) -> Value | None:
-    if _EMPTY.fullmatch(text):
-        return Items((), is_set=True)
     bare = re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", text).strip()
+    if _EMPTY.fullmatch(bare):
+        return Items((), is_set=True)
+    builder = re.fullmatch(r"\\?\{\s*\\?[A-Za-z]+(?:\s*∈[^|:]*)?\s*[|:](.+?)\\?\}", text)
+    if builder:
+        holds = _value(builder.group(1), depth + 1)
+        return holds if isinstance(holds, (Region, Inequalities)) else Unread(text)
     if _REAL.fullmatch(bare) and len(bare) > 1:
         return Region((regions.REAL_LINE,))
     removed = re.fullmatch(r"(.+?)\s*(?:∖|\\(?=\s*\\\{)|-(?=\s*\\\{))\s*(\\?\{.*\\?\})", text)
+    removed = removed or re.fullmatch(r"(.+?),?\s+(?:except(?: for)?|other than|but)\s+(.+)", bare)
     if removed and _REAL.fullmatch(removed.group(1).strip()):
         points = _value(removed.group(2), depth + 1)
         spans = [regions.REAL_LINE]
@@ -251,15 +261,27 @@ def _list(text: str, depth: int) -> Value | None:
         return None
     members = [_value(part, depth + 1) for part in parts]
     spans = [_spans(member) for member in members]
-    if _OR.search(text) and all(spans) and any(isinstance(m, Region) for m in members):
-        union = regions.merged([span for found in spans if found for span in found])
-        if union:
-            return union
+    if all(spans) and any(isinstance(m, Region) for m in members):
+        combined = _combined(text, [found for found in spans if found])
+        if combined:
+            return combined
     # "n = 1, 2, 3" names the list, not its first member.
     first = members[0]
     if isinstance(first, Equation) and first.head and first.value and not any(isinstance(m, Equation) for m in members[1:]):
         members[0] = first.value
     return Items(tuple(_flattened(members)))
+
+
+def _combined(text: str, spans: list[tuple[Interval, ...]]) -> Region | None:
+    """Join conditions: "or" is a union, "and" an intersection, and so are several ``x ≠ a``."""
+    if _OR.search(text):
+        return regions.merged([span for found in spans for span in found])
+    if not re.search(r"(?:\s|\{)and(?:\s|\})", text) and "≠" not in text:
+        return None
+    common: list[Interval] = [regions.REAL_LINE]
+    for found in spans:
+        common = regions.intersect(common, found)
+    return regions.merged(common) if common else None
 
 
 def _has_words(parts: list[str]) -> bool:
@@ -280,6 +302,12 @@ def _flattened(members: list[Value]) -> list[Value]:
 
 def _signed_list(text: str, depth: int) -> Value | None:
     """``a \\pm b`` stands for both of its values."""
+    if ("≠" in text or text.startswith("(")) and "\\pm" in text:
+        both_texts = [text.replace("\\pm", a).replace("\\mp", b) for a, b in (("+", "-"), ("-", "+"))]
+        values = [_value(one, depth + 1) for one in both_texts]
+        if "≠" in text and all(isinstance(value, Region) for value in values):
+            return _combined("≠", [value.intervals for value in values if isinstance(value, Region)])
+        return Items(tuple(values)) if all(isinstance(value, Ordered) for value in values) else None
     if not any(mark in text for mark in _SIGN_CHOICE) or split_top(text, _RELATIONS + "∪∈") != [text]:
         return None
     if text.startswith(("(", "[", "\\{")) and len(split_top(_inside(text) or "", ",")) > 1:
@@ -626,7 +654,7 @@ def _from_degrees(found: re.Match[str]) -> Scalar | None:
     if "\\circ" in found.group(1) or not found.group(1).strip():
         return None
     inner = _scalar(found.group(1))
-    if inner is None or inner.unit is not None or re.search(r"(?:sin|cos|tan|cot|sec|csc)", found.group(1)):
+    if inner is None or inner.unit is not None or re.search(r"(?:sin|cos|tan|cot|sec|csc|cis)", found.group(1)):
         return None
     return Scalar(inner.tree, units.read_unit("°" + (found.group(2) or found.group(3) or "")))
 
@@ -663,7 +691,7 @@ def _from_text(found: re.Match[str]) -> Scalar | None:
 
 def _from_words(found: re.Match[str]) -> Scalar | None:
     before, gap, words, power = found.groups()
-    if _KNOWN_WORDS.match(words) or re.search(r"\b(?:and|or|if|where|for|when|to|is|than|x)\b", words):
+    if (_KNOWN_WORDS.match(words) and not units.is_measure(words)) or re.search(r"\b(?:and|or|if|where|for|when|to|is|than|x)\b", words):
         return None
     bare = words.strip()
     full = bare + re.sub(r"[{}\s]", "", power or "")

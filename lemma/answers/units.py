@@ -91,6 +91,7 @@ def is_percent(text: str) -> bool:
 def read_unit(text: str) -> Unit | None:
     """Read what stands behind a number. None for words without any content, as "units"."""
     text = re.sub(r"\s+", " ", text.replace("\\", " ")).strip(" .,").lower()
+    text = re.sub(r"^degrees? (?=celsius|fahrenheit|c$|f$)", "°", text).replace("°celsius", "°c").replace("°fahrenheit", "°f")
     if not text or text in _EMPTY:
         return None
     known = _measure(text)
