@@ -160,13 +160,45 @@ def _by_values(case: Case, random: Random) -> Error:
     for computation in computations:
         if computation.equation.truth is Truth.FALSE:
             return _false(case, computation, random)
-        if _departs(case, computation):
+        if _departs(case, computation) and not _rejoins(case, computation):
             return _departure(case, computation, random)
     return _ends_early(case, random)
 
 
+def _rejoins(case: Case, computation: Computation) -> bool:
+    """Whether what is made of the value later is a result of the reference: then this was another way to it."""
+    made = {computation.shown}
+    for later in case.sample.computations:
+        if later.equation.start <= computation.equation.start or not later.is_true:
+            continue
+        if made.isdisjoint(later.operand_values):
+            continue
+        if later.shown in case.paths.results and later.shown not in case.paths.known:
+            return True
+        made.add(later.shown)
+    return False
+
+
 def _departs(case: Case, computation: Computation) -> bool:
-    return abs(computation.shown) not in case.paths.allowed and abs(computation.shown) not in _near(case, computation)
+    """Whether no correct path known here computes this value."""
+    shown = abs(computation.shown)
+    if shown in case.paths.derived or _is_conversion(case, computation):
+        return False
+    return not _near(case, computation)
+
+
+def _is_conversion(case: Case, computation: Computation) -> bool:
+    """``3 * 60 = 180``, ``100 - 20 = 80``, ``20 / 100 = 0.2``: a known value in another form."""
+    values = computation.operand_values
+    if len(values) != 2:
+        return False
+    known = case.paths.known | case.paths.results
+    symbol = computation.symbols[0]
+    if symbol in "*/":
+        return any(v in CONVERSIONS and other in known for v, other in (values, values[::-1])) and not all(
+            v in case.paths.known for v in values
+        )
+    return symbol in "+-" and values[0] in (1, 100) and values[1] in known and computation.shown in case.paths.allowed
 
 
 def _near(case: Case, computation: Computation) -> set[Fraction]:
@@ -174,16 +206,26 @@ def _near(case: Case, computation: Computation) -> set[Fraction]:
     if computation.is_exact and computation.shown.denominator == 1:
         return set()
     shown = abs(computation.shown)
-    return {shown} if any(abs(shown - value) <= value / 200 for value in case.paths.allowed if value) else set()
+    return {shown} if any(abs(shown - value) <= value / 200 for value in case.paths.derived if value) else set()
 
 
 def _ends_early(case: Case, random: Random) -> Error:
-    """Every value lies on a correct path, and yet the answer is wrong: a step is missing at the end."""
-    if case.answer is None or case.answer == case.wanted or case.answer not in case.paths.allowed:
+    """Every value can lie on a correct path, and yet the answer is wrong.
+
+    Either one of them is no result of the reference, and nothing right comes of it; or the solution stops at a value on
+    the way, or goes on behind the right one.
+    """
+    if case.answer is None or case.answer == case.wanted:
         raise Declined("every computation can be right, and where the answer comes from cannot be read")
-    last = case.sample.computations[-1]
-    if last.shown != case.answer:
-        raise Declined("the answer is none of the values computed last")
+    computations = case.sample.computations
+    for place, computation in enumerate(computations):
+        if computation.shown == case.wanted and place + 1 < len(computations):
+            return _departure(case, computations[place + 1], random)
+        if computation.shown not in case.paths.results and not _rejoins(case, computation):
+            return _departure(case, computation, random)
+    last = computations[-1]
+    if case.answer not in case.paths.allowed or last.shown != case.answer:
+        raise Declined("every computation can be right, and where the answer comes from cannot be read")
     return _describe(case, last.step, random)
 
 
@@ -245,9 +287,7 @@ def _missing(case: Case, step: int, computation: Computation, right: Computation
 
 def _departure(case: Case, computation: Computation, random: Random, step: int | None = None) -> Error:
     """A true equation that computes what the problem does not ask for."""
-    open_ones = _open_references(case, computation.step)
-    if not open_ones:
-        raise Declined("every value of a correct solution has been found already")
+    open_ones = _open_references(case, computation.step) or list(case.paths.computations[-1:])
     right = _counterpart(computation, open_ones)
     error_type = _classify(case, computation, right)
     at = _first_mention(case, computation, right) if step is None else step

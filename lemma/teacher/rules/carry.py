@@ -56,15 +56,20 @@ class Carrier:
 
     Attributes:
         solution: the text as read.
-        known: values that stand in the question; a result that equals one of them is never replaced.
+        known: values that stand for other things too; a result that equals one of them is replaced only where
+            nothing but the answer line comes behind it.
+        answer_start: offset of the answer line.
         edits: ``(start, end) -> new text``.
         changed: what each changed result became.
+        floors: offsets before which a changed value still means something else.
     """
 
     solution: Solution
     known: frozenset[Fraction]
+    answer_start: int = 0
     edits: dict[tuple[int, int], str] = field(default_factory=dict)
     changed: dict[Fraction, Fraction] = field(default_factory=dict)
+    floors: dict[Fraction, int] = field(default_factory=dict)
 
     def write(self, number: Number, value: Fraction) -> None:
         """Replaces a written number."""
@@ -82,16 +87,23 @@ class Carrier:
             raise Declined("the changed value would make no sense for what is counted")
         if old == 1 or new == 1:
             raise Declined("a value of one would change the grammar of the text")
-        self.rename(old, new)
+        self.rename(old, new, result.end)
         self.write(result, new)
 
-    def rename(self, old: Fraction, new: Fraction) -> None:
-        """From here on `old` stands for `new`, in computations and in prose."""
-        if old in self.known or old in _COLLIDING:
+    def rename(self, old: Fraction, new: Fraction, behind: int) -> None:
+        """From offset `behind` on `old` stands for `new`, in computations and in prose."""
+        if (old in self.known or old in _COLLIDING) and not self._is_last_use(old, behind):
             raise Declined("the value to be changed stands for other things too")
         if self.changed.get(old, new) != new:
             raise Declined("one value would have to change in two ways")
         self.changed[old] = new
+
+    def _is_last_use(self, value: Fraction, behind: int) -> bool:
+        """Whether `value`, which other things share, is mentioned behind `behind` by the answer line only."""
+        if any(q.value == value and behind <= q.start < self.answer_start for q in self.solution.quantities):
+            return False
+        self.floors[value] = behind
+        return True
 
     def carry(self, computations: Iterable[Computation]) -> None:
         """Replaces changed operands in later computations and recomputes their results."""
@@ -133,6 +145,8 @@ class Carrier:
             if quantity.start < start or (quantity.start, quantity.end) in self.edits:
                 continue
             new = self.changed.get(quantity.value)
+            if new is not None and quantity.start < self.floors.get(quantity.value, 0):
+                continue
             if new is not None and quantity.is_cardinal:
                 self._replace_mention(quantity, new, spans)
             elif new is None and not quantity.is_word and quantity.value not in explained:

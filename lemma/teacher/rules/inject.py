@@ -6,6 +6,7 @@ sensible, every later number is explained, the edited text read afresh holds tog
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,8 +20,11 @@ from lemma.teacher.rules import slips
 from lemma.teacher.rules.carry import CONSTANTS, Carrier, apply_edits
 from lemma.teacher.rules.forms import Declined, pick, tagged
 from lemma.teacher.rules.reading import Computation, Solution, read_quantities, read_solution, write_number
+from lemma.teacher.rules.reword import lowered
+from lemma.teacher.rules.wording import sentence_about
 
-MAX_TRIES: Final = 60
+MAX_TRIES: Final = 40
+MAX_RATIO: Final = 15  # a result further off than this would strike anybody as absurd
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Task:
     """What is asked, as read."""
 
     solution: Solution
+    question_text: str
     question: frozenset[Fraction]
     """Every value that the question mentions."""
     quantities: tuple[tuple[Fraction, str], ...]
@@ -49,6 +54,8 @@ class Alteration:
     new_operand: Fraction = Fraction(0)
     operator: int = -1
     new_symbol: str = ""
+    reason: str = ""
+    """Why it is wrong, where more can be said than the computation shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,7 @@ def _read_task(unit: InjectUnit, form: str, random: Random) -> Task:
     if all(c.shown != answer for c in solution.computations):
         raise Declined("the answer is not the result of a computation that can be read")
     question, quantities = _read_question(unit.problem.question)
-    return Task(solution, question, quantities, answer, answer_start, random)
+    return Task(solution, unit.problem.question, question, quantities, answer, answer_start, random)
 
 
 @lru_cache(maxsize=2048)
@@ -131,7 +138,8 @@ def _explained(task: Task, before: int) -> frozenset[Fraction]:
 def _begin(task: Task, target: Computation) -> Carrier:
     step_start = task.solution.spans[target.step][0]
     earlier = {q.value for q in task.solution.quantities if q.start < step_start}
-    return Carrier(task.solution, frozenset(task.question | earlier | set(target.operand_values)))
+    known = frozenset(task.question | earlier | set(target.operand_values))
+    return Carrier(task.solution, known, task.answer_start)
 
 
 def _carry_out(task: Task, alteration: Alteration) -> Injected:
@@ -184,6 +192,8 @@ def _altered_value(task: Task, alteration: Alteration, carrier: Carrier, step_st
     if exact is None:
         raise Declined("the altered equation cannot be computed")
     new = exact * target.scale
+    if not 1 / MAX_RATIO <= abs(new / target.shown if target.shown else 0) <= MAX_RATIO:
+        raise Declined("the wrong value would be absurd")
     if new == target.shown or new == task.answer:
         raise Declined("the alteration changes nothing")
     return new
@@ -354,6 +364,7 @@ def _missing_step(task: Task) -> Injected:
         by_step.setdefault(computation.step, []).append(computation)
     alone = [cs[0] for cs in by_step.values() if len(cs) == 1 and cs[0].is_exact]
     task.random.shuffle(alone)
+    alone.sort(key=lambda c: c.step == len(task.solution.spans) - 1)  # to stop early is the easy way out: tried last
     reason = "no step of the solution can be left out"
     for removed in alone:
         for value in _predecessors(task, removed):
@@ -381,7 +392,7 @@ def _leave_out(task: Task, removed: Computation, value: Fraction) -> Injected:
     if removed.step + 1 == len(solution.spans):
         return _stop_early(task, removed, value)
     carrier = _begin(task, removed)
-    carrier.rename(removed.shown, value)
+    carrier.rename(removed.shown, value, end)
     if value.denominator != 1 and removed.shown.denominator == 1:
         raise Declined("the value to go on with is no whole number")
     following = [c for c in solution.computations if c.step == removed.step + 1]
@@ -454,6 +465,8 @@ def _explain(task: Task, alteration: Alteration, new: Fraction, text: str) -> st
     right, wrong = write_number(target.shown) or "", write_number(new) or ""
     if alteration.new_result is not None:
         return f"{work} is {right}, not {wrong}: the computation is carried out wrongly."
+    if alteration.reason:
+        return f"{alteration.reason}: right is {work} = {right}, and not {wrong}."
     if alteration.operator >= 0:
         names = {"+": "added", "-": "subtracted", "*": "multiplied", "/": "divided"}
         old = target.equation.operators[0].symbol
@@ -472,12 +485,113 @@ def _explain_missing(task: Task, removed: Computation, value: Fraction) -> str:
     return f"The step {_written(task, removed)} = {right} is left out, and {digits} is used in its place."
 
 
+# ------------------------------------------------------------------------------------------ misread words
+
+
+_COMPARES: Final = re.compile(
+    r"\b(?:more|less|fewer|older|younger|taller|shorter|longer|heavier|lighter|farther|further|cheaper|higher|lower)\b"
+    r"[^.?!]{0,40}\bthan\b",
+    re.IGNORECASE,
+)
+_MULTIPLIES: Final = re.compile(
+    r"\b(?:times|twice|half|double|doubled|triple|third|quarter|per|each|every)\b", re.IGNORECASE
+)
+
+
+def _misreading(task: Task) -> Injected:
+    """A relation of the question is read another way, or something else is computed than what is asked."""
+
+    def alterations() -> Iterator[Alteration]:
+        for target in _targets(task):
+            operators = target.equation.operators
+            if len(operators) != 1 or not _is_visible(operators[0]):
+                continue
+            for value in target.operand_values:
+                sentence = sentence_about(task.question_text, value)
+                words = _COMPARES if operators[0].symbol in "+-" else _MULTIPLIES
+                if words.search(sentence) is None:
+                    continue
+                for symbol in _SWAPS.get(operators[0].symbol, ""):
+                    if slips.is_plausible_swap(target, symbol):
+                        reason = f"“{sentence}” is misread"
+                        yield Alteration(target, operator=0, new_symbol=symbol, reason=reason)
+
+    try:
+        return _first_that_works(task, alterations())
+    except Declined:
+        last = task.solution.computations[-1]
+        if last.step + 1 != len(task.solution.spans) or last.shown != task.answer:
+            raise
+    asked = _asked(task.question_text)
+    for value in _predecessors(task, last):
+        try:
+            stopped = _stop_early(task, last, value)
+        except Declined:
+            continue
+        why = f"Something else is given than what is asked{asked}: {lowered(stopped.explanation)}"
+        return Injected(stopped.step, stopped.text, stopped.rest, why)
+    raise Declined("no phrase of the question can be misread with certainty")
+
+
+def _asked(question: str) -> str:
+    """The question's own last sentence, quoted."""
+    start = max(question.rfind(". "), question.rfind("! "), question.rfind("\n"), -2) + 2
+    sentence = question[start:].strip()
+    return f" (“{sentence}”)" if 0 < len(sentence) <= 160 else ""
+
+
+# ------------------------------------------------------------------------------------------ units
+
+_WRONG_FACTORS: Final[dict[int, tuple[str, tuple[int, ...]]]] = {
+    60: (r"hours?|minutes?|seconds?", (100, 30)),
+    7: (r"weeks?", (5, 6)),
+    12: (r"years?|feet|foot|inch|inches|dozens?", (10,)),
+    24: (r"hours?", (12,)),
+    52: (r"weeks?|years?", (50, 48)),
+    365: (r"years?|days?", (360, 300)),
+    1000: (r"kilo\w+|k[mg]|grams?|meters?|metres?|liters?|litres?|ml", (100,)),
+    100: (r"cents?|percent|meters?|metres?|cm|centimeters?|dollars?", (10, 1000)),
+    3600: (r"hours?|seconds?", (60, 360)),
+    16: (r"ounces?|pounds?", (12, 10)),
+    36: (r"yards?|inches", (12, 30)),
+}
+"""Factor -> the words in whose company it converts, and what it is taken for."""
+_MEASURES: Final = {
+    factor: re.compile(rf"\b(?:{units})\b|{'[%¢]' if factor == 100 else '(?!)'}", re.IGNORECASE)
+    for factor, (units, _) in _WRONG_FACTORS.items()
+}
+
+
+def _unit_conversion(task: Task) -> Injected:
+    """A factor between units is wrong, or used in the wrong direction."""
+
+    def alterations() -> Iterator[Alteration]:
+        for target in _targets(task):
+            start, end = task.solution.spans[target.step]
+            if not set(target.symbols) <= {"*", "/"}:
+                continue
+            for place, number in enumerate(target.equation.operands):
+                factor = int(number.value) if number.value.denominator == 1 else 0
+                is_given = number.value in task.question or number.currency or number.is_percent
+                is_said = any(q.value == number.value and q.start < start for q in task.solution.quantities)
+                if factor not in _MEASURES or is_given or is_said:
+                    continue
+                if not _MEASURES[factor].search(task.solution.text, start, end):
+                    continue
+                for wrong in _WRONG_FACTORS[factor][1]:
+                    yield Alteration(target, operand=place, new_operand=Fraction(wrong))
+
+    return _first_that_works(task, alterations())
+
+
 _MAKERS: Final[dict[str, Callable[[Task], Injected]]] = {
     "calculation_error": _calculation,
     "operator_error": _operator,
     "referencing_context_value_error": _context_value,
     "referencing_previous_step_value_error": _previous_value,
     "missing_step": _missing_step,
+    "question_misinterpretation": _misreading,
+    "unit_conversion_error": _unit_conversion,
 }
 INJECTED_TYPES: Final = tuple(_MAKERS)
 """The error types that the rules can write."""

@@ -40,8 +40,10 @@ class Paths:
     """The results of the reference's own computations."""
     known: frozenset[Fraction]
     """What the question gives, with percentages and fractions in their other forms."""
+    derived: frozenset[Fraction]
+    """`results` and every value of a regrouping: what a computation may rightly give."""
     allowed: frozenset[Fraction]
-    """`results`, `known` and every value of a regrouping."""
+    """`derived`, `known` and the reference's operands: what may be said at all."""
     computations: tuple[Computation, ...]
 
 
@@ -105,7 +107,7 @@ def _subset_values(node: Node) -> Iterable[Fraction]:
     parts = node.parts
     if len(parts) > MAX_TERMS:
         return
-    for size in range(1, len(parts) + 1):
+    for size in range(2, len(parts) + 1):
         for chosen in combinations(parts, size):
             if node.is_sum:
                 yield sum(chosen, Fraction(0))
@@ -161,16 +163,17 @@ def read_paths(question: str, reference: str) -> Paths:
     results = {c.shown for c in computations}
     nodes = _nodes(computations)
     by_value = {node.value: node for node in nodes}
-    allowed = known | results | {n.value for c in computations for n in c.equation.operands}
+    derived = set(results)
     expanded = [_expanded(_expanded(node, by_value), by_value) for node in nodes]
     for node in (*nodes, *expanded):
+        derived.add(abs(node.value))
         for value in (*_subset_values(node), *_distributed(node, by_value)):
-            allowed.add(abs(value))
-        if len(allowed) > MAX_VALUES:
+            derived.add(abs(value))
+        if len(derived) > MAX_VALUES:
             break
     for value in list(results):
         for scale in _SCALED_BY:
-            allowed.update((value * scale, value / scale))
-    allowed.update(value * scale for value in list(known) for scale in CONVERSIONS[:6])
-    allowed.update(value / scale for value in list(known) for scale in CONVERSIONS[:6])
-    return Paths(frozenset(results), frozenset(known), frozenset(allowed), computations)
+            derived.update((value * scale, value / scale))
+    operands = {n.value for c in computations for n in c.equation.operands}
+    allowed = derived | known | operands
+    return Paths(frozenset(results), frozenset(known), frozenset(derived), frozenset(allowed), computations)
