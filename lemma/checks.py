@@ -31,7 +31,7 @@ from lemma.records import Mistake, Trajectory
 from lemma.steps import split_steps, step_spans
 
 MIN_REFLECTION_WORDS: Final = 4
-MIN_REPEATED_CHARS: Final = 24
+MIN_REPEATED_CHARS: Final = 16
 """Letters, digits and signs, spaces aside; shorter passages repeat by nature (``So she has``)."""
 MIN_STEP_CHARS: Final = 10
 LOOP_SENTENCES: Final = 8
@@ -211,7 +211,7 @@ def repeats_no_prefix(trajectory: Trajectory) -> None:
     """
     prefix = _bare(trajectory.prefix)
     steps = split_steps(trajectory.prefix)
-    first = _bare(steps[0]) if steps else ""
+    first = _bare(steps[0]).rstrip(".,;:!") if steps else ""
     for part in (trajectory.reflection, trajectory.continuation):
         other = _bare(part[: 2 * len(trajectory.prefix) + 200])
         shared = 0
@@ -230,7 +230,7 @@ def repeats_no_error(trajectory: Trajectory) -> None:
         Rejected: `error_repeated`.
     """
     step = wrong_step(trajectory.mistake)
-    bare = _bare(strip_answer(step) or step)
+    bare = _bare(strip_answer(step) or step).rstrip(".,;:!")
     if len(bare) >= MIN_STEP_CHARS and bare in _bare(trajectory.continuation):
         raise Rejected("error_repeated", step[:200])
 

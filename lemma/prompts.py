@@ -99,7 +99,7 @@ def parse_template(name: str, text: str, origin: str) -> Template:
         ConfigError: it has no section, or nothing to say to the model.
     """
     marks = list(_SECTION.finditer(text))
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    ends = [*(mark.start() for mark in marks), len(text)][1:]
     sections = tuple(
         (mark[1], tuple(_PLACE.split(text[mark.end() : end].strip("\n"))))
         for mark, end in zip(marks, ends, strict=True)
