@@ -161,6 +161,20 @@ def export(
     _work(("export",), config, output, overrides, limit, quiet)
 
 
+@app.command(context_settings={"ignore_unknown_options": True})  # so that -5 is an answer
+def verify(
+    prediction: Annotated[str, typer.Argument(metavar="PREDICTION", show_default=False)],
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", show_default=False)],
+) -> None:
+    """Compare two answers: the verdict, how each side was read, and what decided."""
+    from lemma.answers import explain
+
+    found = explain(prediction, reference)
+    typer.echo(f"{found.verdict} (decided by: {found.layer})")
+    typer.echo(f"prediction read as: {found.prediction}")
+    typer.echo(f"reference read as:  {found.reference}")
+
+
 def main() -> None:
     """Entry point of the `lemma` command."""
     try:

@@ -29,8 +29,8 @@ def example_config(limit: int | None = 12, **more: Any) -> Config:
 
 
 def files_of(run: Path, *, with_replies: bool = False) -> dict[str, bytes]:
-    """Everything a run made, but for what may differ between equal runs (replies carry times)."""
-    skip = {".lock", "run.yaml"}
+    """What a run made of its input and replies; not the replies (they carry times) nor how it got there."""
+    skip = {".lock", "run.yaml", "strays.json"}
     return {
         str(path.relative_to(run)): path.read_bytes()
         for path in sorted(run.rglob("*"))
