@@ -48,7 +48,7 @@ def test_analysis_names_the_step_and_its_type(case: dict[str, Any]) -> None:
     assert mistake.prefix == mistake.prefix.rstrip()
 
 
-@pytest.mark.parametrize("case", [one for one in CASES if "inject" in one.values[0]])
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in cases() if "inject" in case])
 def test_injection_keeps_what_stands_before_and_ends_wrong(case: dict[str, Any]) -> None:
     group = case_group(case)
     plan = {group.problem.id: [Assignment(0, 1, case["inject"]["error_type"])]}
