@@ -80,9 +80,11 @@ def inject(unit: InjectUnit, form: str, random: Random) -> str:
     if make is None:
         raise Declined(f"the rules cannot write a {unit.error_type.replace('_', ' ')}")
     injected = make(task)
-    return tagged(
-        altered_step=str(injected.step), step=injected.text, rest=injected.rest, explanation=injected.explanation
-    )
+    step, rest = injected.text, injected.rest
+    if not rest and injected.step < len(task.solution.spans):
+        # the step that took the place of a removed one ends the solution: its answer line is what follows
+        step, _, rest = step.rpartition("\n")
+    return tagged(altered_step=str(injected.step), step=step, rest=rest, explanation=injected.explanation)
 
 
 def _read_task(unit: InjectUnit, form: str, random: Random) -> Task:
@@ -192,7 +194,8 @@ def _altered_value(task: Task, alteration: Alteration, carrier: Carrier, step_st
     if exact is None:
         raise Declined("the altered equation cannot be computed")
     new = exact * target.scale
-    if not 1 / MAX_RATIO <= abs(new / target.shown if target.shown else 0) <= MAX_RATIO:
+    ratio = new / target.shown if target.shown else Fraction(0)
+    if not Fraction(1, MAX_RATIO) <= ratio <= MAX_RATIO:
         raise Declined("the wrong value would be absurd")
     if new == target.shown or new == task.answer:
         raise Declined("the alteration changes nothing")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from lemma.arithmetic import Equation, Truth, parse_number, read_equations
+from lemma.arithmetic import Equation, Truth, parse_number, read_equations, tokenise
+from lemma.arithmetic.tokens import Token
 from lemma.steps import step_spans
 
 MAX_DECIMALS: Final = 6
@@ -43,12 +45,12 @@ _TENS: Final = dict(
 _CARDINALS: Final[dict[str, Fraction]] = {
     **{word: Fraction(i) for i, word in enumerate(_UNITS)},
     **{word: Fraction(i) for word, i in _TENS.items()},
-    **{f"{tens}-{_UNITS[i]}": Fraction(j + i) for tens, j in _TENS.items() for i in range(1, 10)},
     "hundred": Fraction(100),
     "thousand": Fraction(1000),
     "dozen": Fraction(12),
 }
 _PARTS: Final = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "tenth": 10}
+_ROUND_TENS: Final = frozenset(Fraction(n) for n in _TENS.values())
 _MULTIPLES: Final[dict[str, Fraction]] = {
     "half": Fraction(1, 2),
     "halved": Fraction(1, 2),
@@ -66,11 +68,9 @@ _MULTIPLES: Final[dict[str, Fraction]] = {
     "quadruple": Fraction(4),
     "quarter": Fraction(1, 4),
 }
-_TOKEN: Final = re.compile(
-    r"(?P<word>[A-Za-z]+(?:-[A-Za-z]+)?)"
-    r"|(?P<numeral>(?:\d{1,3}(?:,\d{3})+(?!\d|,\d)|\d+)(?:\.\d+)?(?P<suffix>(?:st|nd|rd|th)\b|:\d+)?|(?<![\w.])\.\d+)"
-)
+_WORD: Final = re.compile(r"[a-z]+")
 _SINGULAR_PARTS: Final = {**_PARTS, **{f"{name}s": value for name, value in _PARTS.items()}}
+_NUMBER_WORDS: Final = frozenset((*_CARDINALS, *_MULTIPLES, *_SINGULAR_PARTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,41 +142,56 @@ class Solution:
 
 @lru_cache(maxsize=4096)
 def read_quantities(text: str) -> tuple[Quantity, ...]:
-    """Every number that a text mentions, digits and words, in its order; no clock times and ordinals."""
+    """Every number that a text mentions, digits and words, in its order; no clock times, ordinals, marks."""
     found: list[Quantity] = []
-    count_start, count = -1, Fraction(0)  # of "two" in "two thirds"
-    for match in _TOKEN.finditer(text):
-        start, end = match.span()
-        if match.lastgroup != "word":
-            value = parse_number(match["numeral"]) if match["suffix"] is None else None
-            if value is not None:
+    tokens = tokenise(text).tokens
+    for place, (kind, start, end, words) in enumerate(tokens):
+        if kind == "N":
+            value = parse_number(text[start:end])
+            if value is not None and not _is_clock(tokens, place):
                 found.append(Quantity(start, end, value, False))
-            count_start = -1
-            continue
-        word = match.group().lower()
-        if word in _SINGULAR_PARTS and count_start >= 0:
-            if found and found[-1].start == count_start:
-                found.pop()
-            found.append(Quantity(count_start, end, count / _SINGULAR_PARTS[word], True, False))
-            count_start = -1
-        elif word in _CARDINALS:
-            count_start, count = start, _CARDINALS[word]
-            found.append(Quantity(start, end, count, True))
-        elif word in _MULTIPLES:
-            found.append(Quantity(start, end, _MULTIPLES[word], True, False))
-            count_start = -1
-        else:
-            found.extend(_joined_part(word, start, end))
-            count_start, count = (start, Fraction(1)) if word in ("a", "an") else (-1, count)
+        elif kind == "W" and not _NUMBER_WORDS.isdisjoint(words.replace("-", " ").split()):
+            found.extend(_word_quantities(words, start))
     return tuple(found)
 
 
-def _joined_part(word: str, start: int, end: int) -> list[Quantity]:
-    """``two-thirds``, written as one word."""
-    left, hyphen, right = word.partition("-")
-    if not hyphen or right not in _SINGULAR_PARTS or left not in _CARDINALS:
-        return []
-    return [Quantity(start, end, _CARDINALS[left] / _SINGULAR_PARTS[right], True, False)]
+def _is_clock(tokens: Sequence[Token], place: int) -> bool:
+    """``10:30``: a number tight before or behind a colon that is tight to another."""
+    for other, colon in ((place + 2, place + 1), (place - 2, place - 1)):
+        if not 0 <= other < len(tokens) or tokens[other].kind != "N" or tokens[colon].kind != "B":
+            continue
+        left, right = sorted((place, other))
+        if tokens[left].end + 1 == tokens[right].start and tokens[colon].end - tokens[colon].start == 1:
+            return True
+    return False
+
+
+def _word_quantities(words: str, offset: int) -> list[Quantity]:
+    """The numbers in some words in lower case: ``twenty-five``, ``two thirds``, ``a third``, ``half``."""
+    found: list[Quantity] = []
+    count: tuple[int, Fraction] | None = None  # where "two" of "two thirds" begins
+    for match in _WORD.finditer(words):
+        word, start, end = match.group(), match.start() + offset, match.end() + offset
+        if word in _SINGULAR_PARTS and count is not None:
+            if found and found[-1].start == count[0]:
+                found.pop()
+            found.append(Quantity(count[0], end, count[1] / _SINGULAR_PARTS[word], True, False))
+            count = None
+        elif word in _CARDINALS:
+            value = _CARDINALS[word]
+            is_joined = found and found[-1].end + 1 == start and words[match.start() - 1] == "-"
+            if is_joined and found[-1].value in _ROUND_TENS and 1 <= value <= 9:
+                last = found.pop()
+                found.append(Quantity(last.start, end, last.value + value, True))
+            else:
+                found.append(Quantity(start, end, value, True))
+            count = (found[-1].start, found[-1].value)
+        elif word in _MULTIPLES:
+            found.append(Quantity(start, end, _MULTIPLES[word], True, False))
+            count = None
+        else:
+            count = (start, Fraction(1)) if word in ("a", "an") else None
+    return found
 
 
 _SCALES: Final = (Fraction(1), Fraction(100), Fraction(1, 100))
