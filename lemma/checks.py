@@ -231,7 +231,11 @@ def repeats_no_error(trajectory: Trajectory) -> None:
     """
     step = wrong_step(trajectory.mistake)
     bare = _bare(strip_answer(step) or step).rstrip(".,;:!")
-    if len(bare) >= MIN_STEP_CHARS and bare in _bare(trajectory.continuation):
+    # "= 20" does not stand in "= 200"
+    is_again = len(bare) >= MIN_STEP_CHARS and re.search(
+        rf"(?<![\d.]){re.escape(bare)}(?!\.?\d)", _bare(trajectory.continuation)
+    )
+    if is_again:
         raise Rejected("error_repeated", step[:200])
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -32,6 +33,7 @@ _LABEL: Final = re.compile(
     r"[\s*_#>(-]{0,12}(?:(?:step|case|part|method|option)[ \t]{1,3})?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})",
     re.IGNORECASE,
 )
+_ALNUM: Final = re.compile(r"[^\W_]")
 _LAST_WORD: Final = re.compile(r"[A-Za-z][A-Za-z.]*\Z")
 _NEXT_WORD: Final = re.compile(r"[A-Za-z']+")
 _LOWER_WORD: Final = re.compile(r"[a-z]{2,}|[a-z](?=[ ,])|[,.;:]")
@@ -272,13 +274,12 @@ def _is_heading(segment: str) -> bool:
 
 
 def _has_content(segment: str) -> bool:
-    return any(char.isalnum() for char in segment)
+    return _ALNUM.search(segment) is not None
 
 
-def step_spans(text: str) -> list[tuple[int, int]]:
-    """Offsets [start, end) of the steps, in order, without gaps; empty for an empty text."""
-    if not text:
-        return []
+@lru_cache(maxsize=64)  # asking, reading and checking one unit split the same few texts
+def _starts(text: str) -> tuple[int, ...]:
+    """Offsets at which the steps of a text that is not empty start."""
     scanner = _Scanner(text)
     scanner.run()
     starts = [0]
@@ -300,7 +301,7 @@ def step_spans(text: str) -> list[tuple[int, int]]:
         previous = segment
     while len(starts) > 1 and is_bare_answer(text[starts[-1] :]):
         starts.pop()
-    return list(zip(starts, [*starts[1:], len(text)], strict=True))
+    return tuple(starts)
 
 
 def _ends_open(scanner: _Scanner, text: str, place: int) -> bool:
@@ -313,6 +314,14 @@ def _ends_open(scanner: _Scanner, text: str, place: int) -> bool:
             return False
         end -= 1
     return end not in scanner.block_ends
+
+
+def step_spans(text: str) -> list[tuple[int, int]]:
+    """Offsets [start, end) of the steps, in order, without gaps; empty for an empty text."""
+    if not text:
+        return []
+    starts = _starts(text)
+    return list(zip(starts, [*starts[1:], len(text)], strict=True))
 
 
 def split_steps(text: str) -> list[str]:
@@ -335,5 +344,4 @@ def step_at(text: str, offset: int) -> int:
     """
     if not text or offset < 1:
         raise ValueError(f"no character stands before offset {offset} of a text of {len(text)} characters")
-    starts = [start for start, _ in step_spans(text)]
-    return bisect_left(starts, min(offset, len(text)))
+    return bisect_left(_starts(text), min(offset, len(text)))

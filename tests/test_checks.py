@@ -98,6 +98,7 @@ def test_the_wrong_step_stands_nowhere_in_the_continuation() -> None:
     again = of(" No, it is 42.", "\nShe keeps 60-18=48 pencils to sell, and so $21.")
     assert reason(lambda: checks.repeats_no_error(again)) == "error_repeated"
     checks.repeats_no_error(of(" She keeps 60 - 18 = 48 pencils to sell? No, 42.", "\nShe keeps 42 pencils to sell."))
+    checks.repeats_no_error(of(" No.", "\nIt costs $480.", mistake("So it costs $48.\nThe end.", "costs $48.")))
     checks.repeats_no_error(of(" No.", "\nx = 3 again.", mistake("So\nx = 3.\nThe end.", "x = 3.")))
 
 
