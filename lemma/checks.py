@@ -103,6 +103,17 @@ def _bare(text: str) -> str:
     return _BARE_DROPS.sub("", text).casefold()
 
 
+def _stands_in(passage: str, text: str) -> bool:
+    """Whether `passage` stands in `text`, no number of it being part of a longer one ("=20" is not in "=200")."""
+    place = text.find(passage)
+    while place >= 0:
+        end = place + len(passage)
+        if not text[max(0, place - 1) : place].isdigit() and not text[end : end + 2].lstrip(".,")[:1].isdigit():
+            return True
+        place = text.find(passage, end)
+    return False
+
+
 def _first_new(pattern: re.Pattern[str], text: str, *allowed: str) -> str | None:
     """The first match whose words stand in none of the `allowed` texts (the question may speak of an error)."""
     lowered: list[str] | None = None
@@ -231,11 +242,7 @@ def repeats_no_error(trajectory: Trajectory) -> None:
     """
     step = wrong_step(trajectory.mistake)
     bare = _bare(strip_answer(step) or step).rstrip(".,;:!")
-    # "= 20" does not stand in "= 200"
-    is_again = len(bare) >= MIN_STEP_CHARS and re.search(
-        rf"(?<![\d.]){re.escape(bare)}(?!\.?\d)", _bare(trajectory.continuation)
-    )
-    if is_again:
+    if len(bare) >= MIN_STEP_CHARS and _stands_in(bare, _bare(trajectory.continuation)):
         raise Rejected("error_repeated", step[:200])
 
 
