@@ -15,9 +15,7 @@ MAX_BARE_WORDS: Final = 7
 _MAX_STRIPPED: Final = 4  # "The answer is 72.\n#### 72": several in a row are one ending
 
 _LEAD = r"(?:(?:so|thus|therefore|hence|finally|then|and|in conclusion)\b,?[ \t]+)?"
-_PHRASE = (
-    r"(?:the[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer(?:[ \t]+to[ \t]+the[ \t]+(?:problem|question))?"
-)
+_PHRASE = r"(?:the[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer(?:[ \t]+to[ \t]+the[ \t]+(?:problem|question))?"
 _STATEMENT: Final = re.compile(
     rf"{_LEAD}{_PHRASE}[ \t]*[*_]{{0,2}}[ \t]*(?:is[ \t]*:?|[:=])[ \t]*[*_]{{0,2}}(?P<payload>.*)",
     re.IGNORECASE | re.DOTALL,
@@ -25,7 +23,7 @@ _STATEMENT: Final = re.compile(
 _MARK: Final = re.compile(r"(?:####|A[ \t]*:)(?P<payload>.*)", re.DOTALL)
 _HOPE: Final = re.compile(r"[ \t]*I hope it is correct\.?[ \t]*\Z", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[-+−]?[$€£]?[ \t]?[-+−]?\d[\d,]*(?:\.\d+)?(?:[ \t]?/[ \t]?\d+)?[ \t]?%?")
-_COMPUTATION: Final = re.compile(r"\d[^=]{0,80}=|=[^=]{0,80}=")
+_UNKNOWN: Final = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])|[A-Z]{2}")
 _SENTENCE_INSIDE: Final = re.compile(r"[.!?][ \t\n]+[A-Za-z]")
 _LATEX_WORD: Final = re.compile(r"\\[A-Za-z]+")
 _WORD: Final = re.compile(r"[A-Za-z]{2,}")
@@ -55,12 +53,18 @@ def _is_box(text: str) -> bool:
     return False
 
 
+def _is_computation(text: str) -> bool:
+    """Whether `text` works something out ("12 + 3 = 15"); an equation in unknowns ("x + 2y = 0") is a result."""
+    sides = text.split("=")
+    return len(sides) > 2 or (len(sides) == 2 and _UNKNOWN.search(_LATEX_WORD.sub(" ", sides[0])) is None)
+
+
 def _is_payload(text: str) -> bool:
     """Whether what follows "the answer is" is a result and no further reasoning."""
     inner = text.strip(_DECORATION)
     if not inner or _is_box(inner):
         return bool(inner)
-    if _SENTENCE_INSIDE.search(inner) or _COMPUTATION.search(inner):
+    if _SENTENCE_INSIDE.search(inner) or any(_is_computation(piece) for piece in inner.split(",")):
         return False
     return len(_WORD.findall(_LATEX_WORD.sub(" ", inner))) <= MAX_BARE_WORDS
 
@@ -133,6 +137,6 @@ def finish(text: str, answer: str, form: str) -> str:
         answer: the final answer; put in as it is, whatever it holds.
         form: the configured `answer_form`, with ``{answer}`` once.
     """
-    kept = strip_answer(text)
     line = form.replace("{answer}", answer)
+    kept = strip_answer(text.rstrip().removesuffix(f"\n{line}"))
     return f"{kept}\n{line}" if kept else line

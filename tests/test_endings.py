@@ -31,6 +31,8 @@ FORM = "The answer is: {answer}"
         "\n $1,072.50",
         "\nThe answer is: $x = 3$.",
         "\nTherefore, the answer is: \\(\\boxed{15}\\)\n#### 15",
+        "\nThe answer is: $x + 2y - 9 = 0$",
+        "\n#### AB=9, CD=4",
         " The final answer is: $72$. I hope it is correct.",
     ],
 )
@@ -58,6 +60,8 @@ def test_what_still_reasons_stays(text: str) -> None:
 def test_the_ending_is_put_into_the_form_whatever_the_answer_holds() -> None:
     for answer in ("72", "{answer}", "\\text{%s {0} {{x}}}", "\\1\\g<0>", ""):
         assert finish("So 72.\n#### 72", answer, FORM) == f"So 72.\nThe answer is: {answer}"
+    for answer in ("34\\text{ sq. units}", "0.56 = 56\\%", "5 * 3"):
+        assert finish(f"So it is.\nThe answer is: {answer}\n", answer, FORM) == f"So it is.\nThe answer is: {answer}"
     assert finish("#### 72", "72", FORM) == "The answer is: 72"
     assert finish("", "72", "#### {answer}") == "#### 72"
 

@@ -8,7 +8,10 @@ from typing import ClassVar
 
 from pydantic import JsonValue
 
+from lemma.answers import extract_answer
 from lemma.config import Config
+from lemma.endings import is_bare_answer
+from lemma.errors import ConfigError
 from lemma.prompts import Messages
 from lemma.records import MadeBy, Record, content_hash
 from lemma.stages.base import Reply, Request, Unit
@@ -17,6 +20,20 @@ from lemma.stages.base import Reply, Request, Unit
 def hash_content(content: Mapping[str, JsonValue]) -> str:
     """Hash of a part of the configuration, as canonical JSON."""
     return content_hash(json.dumps(content, sort_keys=True, separators=(",", ":")))[:32]
+
+
+def require_readable(answer_form: str) -> None:
+    """Whether the final answer can be read back from the configured form, which every trajectory ends in.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    line = answer_form.replace("{answer}", "72")
+    if extract_answer(line) != "72" or not is_bare_answer(line):
+        raise ConfigError(
+            f"answer_form: the answer cannot be read back from {line!r}; use a form such as 'The answer is: {{answer}}', "
+            "'#### {answer}' or 'The final answer is $\\boxed{{answer}}$'"
+        )
 
 
 def pick(num: int, *seeds: str) -> int:
@@ -31,6 +48,9 @@ class TeacherStage:
         config: the run's configuration.
         content_keys: the top-level keys whose content decides this stage's output, beside the teacher's.
         prompt_hashes: of everything that may be rendered.
+
+    Raises:
+        ConfigError: `answer_form` cannot be read back.
     """
 
     name: ClassVar[str]
@@ -41,6 +61,7 @@ class TeacherStage:
     raises_cap: ClassVar[bool] = True
 
     def __init__(self, config: Config, content_keys: Sequence[str], prompt_hashes: Sequence[str]) -> None:
+        require_readable(config.answer_form)
         self.config = config
         self.attempts = config.teacher.attempts
         content = config.content_of("teacher", *content_keys)
