@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from lemma.answers import exact, regions
 from lemma.answers.expression import Tree, number
-from lemma.answers.reading import canonical, read, spans_of
+from lemma.answers.reading import canonical, read, read_plain, spans_of
 from lemma.answers.values import (
     Approximate,
     Based,
@@ -59,6 +59,9 @@ def compare(prediction: str, reference: str, sandbox: Sandbox | None = None) -> 
         reference: another.
         sandbox: workers to use instead of the shared ones.
     """
+    left, right = read_plain(prediction), read_plain(reference)
+    if left is not None and right is not None:
+        return Verdict.EQUAL if left == right else Verdict.DIFFERENT
     return _Comparison(sandbox).run(prediction, reference)[0]
 
 

@@ -59,7 +59,9 @@ class Quotient(NamedTuple):
 
 def rational(value: Fraction | int) -> Quotient:
     """The normal form of a rational number."""
-    return Quotient({(): Fraction(value)} if value else {}, _ONE)
+    if isinstance(value, int):
+        value = Fraction(value)
+    return Quotient({(): value} if value else {}, _ONE)
 
 
 def normal_form(tree: Tree) -> Quotient:
@@ -213,9 +215,9 @@ def _cancel(top: Polynomial, below: Monomial) -> tuple[Polynomial, Polynomial]:
 def _plus(left: Polynomial, right: Polynomial) -> Polynomial:
     total = dict(left)
     for key, value in right.items():
-        summed = total.get(key, 0) + value
+        summed = total[key] + value if key in total else value
         if summed:
-            total[key] = Fraction(summed)
+            total[key] = summed
         else:
             del total[key]
     return total
@@ -242,9 +244,11 @@ def _times(left: Polynomial, right: Polynomial) -> Polynomial:
                 if key and key[0][0][0] == "i" and len(key) == 1 and key[0][1] > 1:
                     key, factor = _join(key, ())
                     value *= factor
-            summed = product.get(key, 0) + value
+            if key in product:
+                value += product[key]
+            summed = value
             if summed:
-                product[key] = Fraction(summed)
+                product[key] = summed
             else:
                 product.pop(key, None)
     if len(product) > _MAX_TERMS:

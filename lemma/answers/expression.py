@@ -48,7 +48,7 @@ class UnreadableError(ValueError):
 
 def number(value: int | Fraction) -> Tree:
     """A leaf holding an exact number."""
-    return ("num", Fraction(value))
+    return ("num", value if isinstance(value, Fraction) else Fraction(value))
 
 
 def negative(tree: Tree) -> Tree:

@@ -11,17 +11,18 @@ from __future__ import annotations
 import re
 
 _MAX_CHARS = 1_000_000
+_HEADED_WORDS = 12
 
 _MARKER = re.compile(
     r"""
       (?P<box>\\(?:boxed|fbox)(?![A-Za-z])[ \t]*)
-    | ^[ \t>*]*\#\#\#\#(?!\#)(?P<hashes>[^\n]*)
-    | ^[ \t>*]*A:(?P<line>[^\n]*)
+    | ^[ \t>*]*\#\#\#\#(?!\#)(?=(?P<hashes>[^\n]*))
+    | ^[ \t>*]*A:(?=(?P<line>[^\n]*))
     | \b(?P<phrase>answer)\b
-      (?:[ \t]+(?:to|for|of|in|here|then|now)\b[^.\n:=?]{0,80}?)?
+      (?:[ \t]+(?:to|for|of|in|here|then|now)\b[^.\n:=?]{0,80}?|[ \t]*,[^,.\n:=?]{1,60},|[ \t]*\([^()\n]{1,40}\))?
       [ \t]*(?:\*\*|__)?[ \t]*
       (?::|=|\b(?:is|are|was|would[ ]be|must[ ]be|should[ ]be|will[ ]be|becomes|equals)\b)
-    | \bfinal[ ](?P<heading>answer)\b[ \t]*(?:\*\*|__)?[ \t]*(?=\n|\Z)
+    | (?:\bfinal[ ]|^[ \t\#>*_]*)(?P<heading>answer)\b[ \t]*(?:\*\*|__)?[ \t]*(?=\n|\Z)
     """,
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
@@ -31,6 +32,7 @@ _HEADING = re.compile(
     r"summary|given|problem|question|analysis|approach|understand\w*|calculat\w*|find\w*|comput\w*|determin\w*|identify\w*|"
     r"set\w*|solv\w*|simplif\w*|let|we|the)\b"
 )
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _FILLER = re.compile(
     r"(?:[\s:=,]|\*\*|__|\\(?=\s)|(?:therefore|thus|hence|then|now|simply|indeed|just|exactly|clearly|equal to|given by|as follows|"
     r"approximately|about|also|still|actually|is)\b)*",
@@ -38,7 +40,7 @@ _FILLER = re.compile(
 )
 # "I hope the answer is correct" is about an answer, and states none.
 _REMARK = re.compile(
-    r"(?i)(?:in|un)?(?:correct|right|wrong|known|clear|obvious|true|false|reasonable|consistent|valid|not|found|certain)\b(?!\s*\()"
+    r"(?i)(?:in|un)?(?:correct|right|wrong|known|what|ready|here|below|above|expected|needed|clear|obvious|true|false|reasonable|consistent|valid|not|found|certain)\b(?!\s*\()"
 )
 _CLAUSE = re.compile(
     r"(?:,\s*(?:which|so|but|because|since|as|giving|making|and so|where)\b|\s+(?:because|since|which)\b|\s*<\|)", re.IGNORECASE
@@ -56,9 +58,14 @@ def extract_answer(text: str) -> str | None:
     Time is linear in the length of the text; of a text over a million characters only the end is read. Raises nothing.
     """
     text = text[-_MAX_CHARS:].replace("\r\n", "\n")
-    for marker in reversed(list(_MARKER.finditer(text))):
+    markers = list(_MARKER.finditer(text))
+    for index in range(len(markers) - 1, -1, -1):
+        marker = markers[index]
         if marker.group("box") is not None:
             return _boxed(text, marker.end())
+        box = next((m for m in reversed(markers[max(0, index - 8) : index]) if m.group("box") is not None), None)
+        if box is not None and _closing(text, box.end()) > marker.start():
+            continue  # words inside of a box are the box's
         kind = "hashes" if marker.group("hashes") is not None else "line" if marker.group("line") is not None else "phrase"
         if kind == "hashes":
             content = marker.group("hashes")
@@ -71,6 +78,8 @@ def extract_answer(text: str) -> str | None:
         rest = text[start.end() if start else marker.end() :]
         if _REMARK.match(rest):
             continue
+        if marker.group("heading") is not None and len(rest.split("\n", 1)[0].split()) > _HEADED_WORDS:
+            continue  # a heading over an explanation
         return _stated(rest)
     return None
 
@@ -82,18 +91,23 @@ def _boxed(text: str, start: int) -> str | None:
     if text[start] != "{":
         token = re.compile(r"[^\s$,;{}]+").match(text, start)
         return _unwrapped(token.group()) if token else None
-    depth, position = 0, start
-    for brace in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, start):
+    end = _closing(text, start)
+    return text[start + 1 : end].strip() or None if end >= 0 else None
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the brace that opens at ``start`` is closed; -1 if it never is, or none opens there."""
+    depth = 0
+    for brace in _BRACE.finditer(text, start):
         if brace.group() == "{":
             depth += 1
         elif brace.group() == "}":
             depth -= 1
             if depth == 0:
-                position = brace.start()
-                break
-    else:
-        return None
-    return text[start + 1 : position].strip() or None
+                return brace.start()
+        if depth == 0:
+            break
+    return -1
 
 
 def _stated(rest: str) -> str | None:

@@ -96,6 +96,16 @@ def read(text: str) -> Value | None:
         return Unread(cleaned)
 
 
+@lru_cache(maxsize=4096)
+def read_plain(text: str) -> int | Fraction | None:
+    """Read a plain number, as GSM8K's answers are, with or without a dollar sign; None for all else."""
+    found = _PLAIN_NUMBER.fullmatch(text)
+    if not found:
+        return None
+    digits = found.group(1) + found.group(3).replace(",", "")
+    return Fraction(digits + "0" if digits.endswith(".") else digits) if "." in digits else int(digits)
+
+
 def canonical(text: str) -> str:
     """The cleaned text without what makes no difference, for comparing what cannot be read."""
     return re.sub(r"\\text\s*\{([^{}]*)\}|[\s{}]", lambda found: (found.group(1) or "").strip(), clean(text)).casefold()
