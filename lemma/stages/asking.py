@@ -31,8 +31,8 @@ def require_readable(answer_form: str) -> None:
     line = answer_form.replace("{answer}", "72")
     if extract_answer(line) != "72" or not is_bare_answer(line):
         raise ConfigError(
-            f"answer_form: the answer cannot be read back from {line!r}; use a form such as 'The answer is: {{answer}}', "
-            "'#### {answer}' or 'The final answer is $\\boxed{{answer}}$'"
+            f"answer_form: the answer cannot be read back from {line!r}; use a form such as "
+            "'The answer is: {answer}', '#### {answer}' or 'The final answer is $\\boxed{{answer}}$'"
         )
 
 

@@ -20,6 +20,7 @@ from lemma.stages.base import Reply
 FREE_TAGS: Final = frozenset({"analysis"})
 """Room to think: what stands inside is never read."""
 DECLINED: Final = "declined"
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _THINK_START: Final = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 _THINK_END: Final = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _FENCE: Final = re.compile(r"\A[`~]{3,}[ \t]*\w*[ \t]*\n(.*?)\n?[ \t]*[`~]{3,}\Z", re.DOTALL)
@@ -40,6 +41,11 @@ _VERDICTS: Final[Mapping[str, str]] = {
 }
 
 
+def encodable(text: str) -> str:
+    """`text` without lone surrogates, which JSON may carry and UTF-8 cannot: each becomes U+FFFD."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
 def require_whole(reply: Reply) -> str:
     r"""The reply's text with ``\n`` as line ends, if the teacher ended it.
 
@@ -53,7 +59,7 @@ def require_whole(reply: Reply) -> str:
         raise Rejected("cut_short", f"finish_reason is {reply.finish_reason!r}")
     if not reply.text.strip():
         raise ParseError("empty_reply")
-    return reply.text.replace("\r\n", "\n").replace("\r", "\n")
+    return encodable(reply.text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def drop_thinking(text: str) -> str:

@@ -13,7 +13,7 @@ from lemma.prompts import Prompts
 from lemma.records import MadeBy, Sample, content_hash, make_id
 from lemma.stages.asking import hash_content
 from lemma.stages.base import Group, Reply, Request, SampleUnit
-from lemma.stages.reading import require_whole
+from lemma.stages.reading import encodable, require_whole
 
 VERSION: Final = 1
 IS_CORRECT: Final = {Verdict.EQUAL: True, Verdict.DIFFERENT: False, Verdict.UNDECIDED: None}
@@ -92,7 +92,7 @@ class SampleStage:
     def make(self, unit: SampleUnit, parsed: Sequence[tuple[Request, Reply, str]]) -> Sample:
         """The solution with its final answer and our verdict on it."""
         if unit.given is not None:
-            text, model, key, prompt_hash = unit.given.text, unit.given.model, "", ""
+            text, model, key, prompt_hash = encodable(unit.given.text), unit.given.model, "", ""
             choice = content_hash(text)
         else:
             request, reply, text = parsed[0]
