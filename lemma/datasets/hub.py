@@ -56,8 +56,8 @@ def _load(spec: DatasetSpec) -> datasets.Dataset:
 
     try:
         loaded = datasets.load_dataset(label, name=spec.subset, split=spec.split)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        said = " ".join(str(error).split())
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        said = " ".join(str(error).split())[:300]  # RuntimeError: the dataset is a script, which is not run
         raise InputError(f"{label} (split {spec.split!r}) cannot be loaded: {said}") from error
     if not isinstance(loaded, datasets.Dataset):
         raise InputError(f"{label}: {spec.split!r} is not one split")

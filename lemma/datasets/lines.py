@@ -80,8 +80,8 @@ def _regular_file(found: Path, path: str) -> Path:
             raise InputError(f"{path}: no such file (relative paths start at {os.curdir!r}, the current folder)")
         if not found.is_file():
             raise InputError(f"{path} is no regular file")
-    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
-        raise InputError(f"{path!r} cannot be read: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     return found
 
 
@@ -121,6 +121,8 @@ def read_rows(file: InputFile) -> Iterator[Row | SetAside]:
                     continue
                 seen += 1
                 one = _row(file, line, content)
+                if seen == 1 and isinstance(one, SetAside) and isinstance(content, bytes):
+                    _refuse_list(file, content)
                 objects += isinstance(one, Row)
                 if isinstance(one, SetAside) and first is None:
                     first = one
@@ -179,7 +181,7 @@ def _row(file: InputFile, line: int, content: bytes | _Damage) -> Row | SetAside
     if isinstance(content, _Damage):
         return SetAside(file=file.label, line=line, reason="broken_json", detail=content.detail)
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8").rstrip("\r\n")  # else an error at the end is told of "line 2"
     except UnicodeDecodeError as error:
         detail = f"byte 0x{content[error.start]:02x} at position {error.start + 1} of the line"
         return SetAside(file=file.label, line=line, reason="not_utf8", detail=detail)
@@ -193,6 +195,12 @@ def _row(file: InputFile, line: int, content: bytes | _Damage) -> Row | SetAside
         kind = type(value).__name__
         return SetAside(file=file.label, line=line, reason="broken_json", detail=f"a JSON {kind}, no object")
     return Row(file.label, file.stem, line, value)
+
+
+def _refuse_list(file: InputFile, first_line: bytes) -> None:
+    """One list over many lines would lose all rows but the last, which alone ends without a comma."""
+    if first_line.lstrip().startswith(b"["):
+        raise InputError(f"{file.label} is one JSON list; JSON Lines is read, one object a line (jq -c '.[]' makes it)")
 
 
 def file_fingerprint(spec: DatasetSpec) -> str:
