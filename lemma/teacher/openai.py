@@ -11,7 +11,7 @@ import email.utils
 import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import orjson
@@ -24,6 +24,7 @@ from lemma.teacher.base import CallFailed
 if TYPE_CHECKING:
     import httpx2
     import openai
+    from openai._types import RequestOptions
 
 MAX_RETRY_AFTER_S = 3600.0
 WHOLE = {"eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop"}
@@ -48,21 +49,17 @@ class OpenAITeacher:
         self._client: openai.AsyncOpenAI | None = None
 
     def _connect(self) -> openai.AsyncOpenAI:
-        import httpx2
         import openai
 
-        # the wait for a free connection is ours to bound (concurrency), so it is no part of a call's time
-        timeout = httpx2.Timeout(self._endpoint.timeout_s, connect=min(30.0, self._endpoint.timeout_s), pool=None)
-        limits = httpx2.Limits(
-            max_connections=self._endpoint.concurrency, max_keepalive_connections=self._endpoint.concurrency
-        )
+        from lemma.teacher.transport import AiohttpTransport
+
         return openai.AsyncOpenAI(
             api_key=self._key,
             base_url=self._endpoint.base_url,
             max_retries=0,
-            timeout=timeout,
+            timeout=None,  # the transport's
             default_headers=self._endpoint.headers or None,
-            http_client=openai.DefaultAsyncHttpxClient(timeout=timeout, limits=limits),
+            http_client=openai.DefaultAsyncHttpxClient(transport=AiohttpTransport(self._endpoint.timeout_s)),
         )
 
     async def answer(self, request: Request) -> Reply:
@@ -79,7 +76,9 @@ class OpenAITeacher:
             self._client = self._connect()
         path, body = _body(request)
         try:
-            response = await self._client.post(path, body=body, cast_to=httpx2.Response)
+            response = await self._client.post(
+                path, content=orjson.dumps(body), cast_to=httpx2.Response, options=AS_JSON
+            )
         except openai.APIStatusError as error:
             return self._refusal(request, error)
         except openai.APITimeoutError:
@@ -131,6 +130,9 @@ def _api_key(endpoint: Endpoint, role: str) -> str:
             f"(or name another variable under {role}.api_key_env)"
         )
     return "none"  # a server of one's own asks for no key, but the package wants one
+
+
+AS_JSON: Final[RequestOptions] = {"headers": {"content-type": "application/json"}}
 
 
 def _body(request: Request) -> tuple[str, dict[str, Any]]:
