@@ -14,7 +14,7 @@ from lemma.arithmetic.tokens import Token
 MAX_DEPTH: Final = 12  # nested parentheses
 MAX_UNIT_WORDS: Final = 8  # between a number and its operator: "3 boxes of large red apples * 4"
 MAX_UNIT_CHARS: Final = 60
-MAX_TOKENS: Final = 400
+MAX_TOKENS: Final = 120
 DETERMINERS: Final = frozenset(("the", "those", "these", "his", "her", "their", "its", "all"))
 _OF: Final = frozenset(("of", *(f"of {word}" for word in DETERMINERS)))
 _NOTHING: Final = Token("B", 0, 0, "")

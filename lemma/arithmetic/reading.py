@@ -121,9 +121,9 @@ def _is_doubtful_start(tokens: Sequence[Token], index: int) -> bool:
         return before.end == start and end == tokens[index].start and before.kind == "N"  # "6:00"
     if kind != "W":
         return False
-    if words == "and" and before.kind == "N" and index + 1 < len(tokens) and tokens[index + 1].payload == "/":
-        return True  # "1 and 1/4"
     last = words.rpartition(" ")[2]
+    if last == "and" and before.kind == "N" and index + 1 < len(tokens) and tokens[index + 1].payload == "/":
+        return True  # "1 and 1/4"
     return last in _DOUBTFUL_BEFORE or (len(last) == 1 and last not in "ai" and end - start == len(words))
 
 

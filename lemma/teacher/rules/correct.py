@@ -50,6 +50,8 @@ class Finding:
     right: Computation | None
     """In the correct solution; null where a false equation is merely recomputed."""
     right_value: Fraction
+    established: frozenset[Fraction] = frozenset()
+    """Values of the correct solution that need not be computed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +107,36 @@ def _find(case: Case) -> Finding:
     for computation in here:
         if computation.equation.truth is Truth.FALSE:
             return _false_equation(case, computation)
-    position = _gold_position(case)
-    established = _established(case)
-    candidates = [c for c in case.gold.computations if c.is_true and c.shown not in established]
-    if position is not None:
-        candidates = [c for c in candidates if c.step >= position] or candidates
-    if not candidates:
-        candidates = [c for c in case.gold.computations if c.is_true][-1:]
-    if not candidates:
-        raise Declined("no computation can be read in the correct solution")
     gold_results = {c.shown for c in case.gold.computations}
-    departing = [c for c in here if c.shown not in gold_results] or here
-    if not departing:
-        return _claim_without_work(case, candidates[0])
-    wrong = departing[0]
+    established = _established(case)
+    departing = [c for c in here if c.shown not in gold_results]
+    if not departing and case.error_type == "missing_step":
+        established |= {c.shown for c in here}  # what the step computes is right: something is missing behind it
+        here = []
+    candidates = _candidates(case, established)
+    if not here:
+        return _claim_without_work(case, candidates[0], established)
+    wrong = (departing or here)[0]
     right = _counterpart(wrong, candidates)
     kind = _kind(case, wrong, right)
     if kind == "operand":
         skipped = _skipped(case, _differing(wrong, right)[0][1], established)
         if skipped is not None:
             kind, right = "missing", skipped
-    return Finding(kind, wrong, _shown_text(case.prefix.text, wrong), right, right.shown)
+    shown = _shown_text(case.prefix.text, wrong)
+    return Finding(kind, wrong, shown, right, right.shown, frozenset(established))
+
+
+def _candidates(case: Case, established: set[Fraction]) -> list[Computation]:
+    """What the correct solution still has to compute; its last computation where nothing is left."""
+    computations = [c for c in case.gold.computations if c.is_true]
+    if not computations:
+        raise Declined("no computation can be read in the correct solution")
+    candidates = [c for c in computations if c.shown not in established]
+    position = _gold_position(case)
+    if position is not None:
+        candidates = [c for c in candidates if c.step >= position] or candidates
+    return candidates or computations[-1:]
 
 
 def _false_equation(case: Case, computation: Computation) -> Finding:
@@ -135,7 +146,8 @@ def _false_equation(case: Case, computation: Computation) -> Finding:
     right = exact * computation.scale
     if write_number(right) is None:
         raise Declined("the right value has no short decimal form")
-    return Finding("calculation", computation, _shown_text(case.prefix.text, computation), None, right)
+    shown = _shown_text(case.prefix.text, computation)
+    return Finding("calculation", computation, shown, None, right, frozenset(_established(case)))
 
 
 def _gold_position(case: Case) -> int | None:
@@ -152,7 +164,7 @@ def _established(case: Case) -> set[Fraction]:
     return found & {c.shown for c in case.gold.computations}
 
 
-def _claim_without_work(case: Case, right: Computation) -> Finding:
+def _claim_without_work(case: Case, right: Computation, established: set[Fraction]) -> Finding:
     quantities = [q for q in case.prefix.quantities if q.start >= case.prefix.spans[case.wrong_step][0]]
     if not quantities:
         raise Declined("the wrong step holds no number to speak about")
@@ -162,7 +174,7 @@ def _claim_without_work(case: Case, right: Computation) -> Finding:
     shown = text[start : last.end] + ("%" if text[last.end : last.end + 1] == "%" else "")
     results = {c.shown for c in case.gold.computations}
     kind = "stopped" if case.error_type == "missing_step" and last.value in results else "claimed"
-    return Finding(kind, None, shown, right, right.shown)
+    return Finding(kind, None, shown, right, right.shown, frozenset(established))
 
 
 def _counterpart(wrong: Computation, candidates: list[Computation]) -> Computation:
@@ -334,13 +346,24 @@ _SAYERS: Final = {
 
 def _corrected_steps(case: Case, finding: Finding) -> list[str]:
     """The corrected step and the steps of the correct solution that are still to be taken."""
-    established = _established(case)
+    established = set(finding.established)
+    position = _gold_position(case)
+    if position:  # the texts ran alike so far: the correct one goes on from here, to the letter
+        while position + 1 < len(case.gold.spans) and _is_done(case.gold, position, established):
+            position += 1
+        return [case.gold.step_text(i) for i in range(position, len(case.gold.spans))]
     steps: list[str] = []
     if finding.kind == "calculation" and finding.wrong is not None and not _gold_step_serves(case, finding):
         steps.append(_repaired_step(case, finding.wrong, finding.right_value))
         established.add(finding.right_value)
     steps.extend(_remaining(case.gold, established))
     return steps
+
+
+def _is_done(gold: Solution, step: int, established: set[Fraction]) -> bool:
+    """Whether a step computes something, and all of it is established."""
+    made = {c.shown for c in gold.computations if c.step == step}
+    return bool(made) and made <= established
 
 
 def _gold_step_serves(case: Case, finding: Finding) -> bool:

@@ -422,7 +422,7 @@ def _stop_early(task: Task, removed: Computation, value: Fraction) -> Injected:
     """The last step is forgotten: the value before it is given as the answer."""
     earlier = [c for c in task.solution.computations if c.step < removed.step]
     source = next((c for c in reversed(earlier) if c.shown == value), None)
-    if source is None or removed.shown != task.answer:
+    if source is None or removed.shown != task.answer or value == task.answer:
         raise Declined("no earlier result could be taken for the answer")
     number = source.equation.result
     digits = write_number(value)

@@ -131,7 +131,12 @@ def _distributed(node: Node, by_value: dict[Fraction, Node]) -> Iterable[Fractio
             for other, value in enumerate(node.parts):
                 rest *= 1 if other == place else value
             products = Node(node.value, True, tuple(part * rest for part in inner.parts))
+            yield from products.parts
             yield from _subset_values(products)
+            for term in inner.parts:
+                made = by_value.get(abs(term))
+                if made is not None and not made.is_sum:
+                    yield from _subset_values(Node(term * rest, False, (*made.parts, rest)))
         return
     factors = [by_value.get(abs(part)) for part in node.parts]
     for left, right in combinations([f for f in factors if f is not None and not f.is_sum], 2):
