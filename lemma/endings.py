@@ -20,6 +20,7 @@ _STATEMENT: Final = re.compile(
     rf"{_LEAD}{_PHRASE}[ \t]*[*_]{{0,2}}[ \t]*(?:is[ \t]*:?|[:=])[ \t]*[*_]{{0,2}}(?P<payload>.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_STEP_LABEL: Final = re.compile(r"\AStep[ \t]{0,3}\d{1,3}[:.][ \t]*(?=####|the (?:final )?answer)", re.IGNORECASE)
 _MARK: Final = re.compile(r"(?:####|A[ \t]*:)(?P<payload>.*)", re.DOTALL)
 _HOPE: Final = re.compile(r"[ \t]*I hope it is correct\.?[ \t]*\Z", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[-+−]?[$€£]?[ \t]?[-+−]?\d[\d,]*(?:\.\d+)?(?:[ \t]?/[ \t]?\d+)?[ \t]?%?")
@@ -82,6 +83,7 @@ def is_bare_answer(text: str) -> bool:
         return num_hopes > 0
     if len(inner) > MAX_BARE_CHARS:
         return False
+    inner = _STEP_LABEL.sub("", inner)
     mark = _MARK.fullmatch(inner.lstrip("*_> \t"))
     if mark is not None:
         return _is_payload(mark["payload"])

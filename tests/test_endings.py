@@ -31,6 +31,7 @@ FORM = "The answer is: {answer}"
         "\n $1,072.50",
         "\nThe answer is: $x = 3$.",
         "\nTherefore, the answer is: \\(\\boxed{15}\\)\n#### 15",
+        "\nStep 6: #### 72\nStep 7: The answer is: 72",
         "\nThe answer is: $x + 2y - 9 = 0$",
         "\n#### AB=9, CD=4",
         " The final answer is: $72$. I hope it is correct.",
