@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from lemma.config import Config
 from lemma.exports import CardFacts, SourceFacts, StageFacts, export_run
 from lemma.groups import read_groups
 from lemma.records import Problem, Trajectory, content_hash
-from lemma.shards import StageFolder, read_json, read_records, write_json
+from lemma.shards import StageFolder, disk_errors, read_json, read_records, write_json
 from lemma.stages.base import Gold
 from lemma.stages.golds import collect_golds
 
@@ -25,61 +26,69 @@ def last_stage(config: Config) -> str:
 
 
 class ExportWork:
-    """The export of a run."""
+    """The export of a run.
 
-    def __init__(self, run: Path, config: Config, parts: int) -> None:
+    Args:
+        run: the run's folder.
+        config: the run's configuration.
+        parts: number of parts.
+        stages: the yield table so far.
+        target: ``inject/target.json``; empty where nothing was injected.
+        students: names of the models sampled.
+        problems: number of problems by dataset.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        config: Config,
+        parts: int,
+        stages: Sequence[StageFacts],
+        target: Mapping[str, Any],
+        students: Sequence[str],
+        problems: Mapping[str, int],
+    ) -> None:
         self._run = run
         self._config = config
         self._parts = parts
         self._folder = run / "export"
         self._manifest = self._folder / "export.manifest"
+        self._facts = _card_facts(config, stages, target, students, problems)
+        self._fingerprint = self._hash()
 
-    def fingerprint(self) -> str:
-        """Of all that decides the export."""
+    def _hash(self) -> str:
+        """Of all that decides the export: the trajectories, the samples, what the card says, the configuration."""
         config = self._config
-        content = config.content_of("export", "seed", "answer_form", "decontaminate", "data", "student", "teacher")
-        source = StageFolder(self._run, last_stage(config))
         hashes = []
-        for part in range(self._parts):
-            manifest = source.manifest(part)
-            hashes.append(manifest.output_hash if manifest else "")
-        return content_hash(EXPORT_VERSION, __version__, repr(content), *hashes)
+        for name in ("sample", last_stage(config)):
+            folder = StageFolder(self._run, name)
+            manifests = (folder.manifest(part) for part in range(self._parts))
+            hashes += [manifest.output_hash if manifest else "" for manifest in manifests]
+        content = config.content_of("export", "seed", "answer_form", "checks", "correct", "smooth", "inject")
+        return content_hash(EXPORT_VERSION, json.dumps(content, sort_keys=True), repr(self._facts), *hashes)
 
     def fresh_facts(self) -> StageFacts | None:
         """The counts of the export that is there, if it is of the present run; else None."""
-        manifest = read_json(self._manifest)
-        if manifest is None or manifest.get("fingerprint") != self.fingerprint():
+        manifest: dict[str, Any] | None = read_json(self._manifest)
+        if manifest is None or manifest.get("fingerprint") != self._fingerprint:
             return None
-        return StageFacts("export", manifest["units"], manifest["kept"], manifest["rejected"])  # type: ignore[arg-type]
+        return StageFacts("export", manifest["units"], manifest["kept"], manifest["rejected"])
 
-    def export(
-        self,
-        stages: Sequence[StageFacts],
-        target: Mapping[str, Any],
-        students: Sequence[str],
-        problems: Mapping[str, int],
-    ) -> StageFacts:
+    def export(self) -> StageFacts:
         """Writes the folder.
-
-        Args:
-            stages: the yield table so far.
-            target: ``inject/target.json``; empty where nothing was injected.
-            students: names of the models sampled.
-            problems: number of problems by dataset.
 
         Raises:
             ConfigError: an unknown format.
             DiskError: writing failed.
         """
-        self._manifest.unlink(missing_ok=True)
-        summary = export_run(
-            self._trajectories, self._plain, self._folder, self._config, self._facts(stages, target, students, problems)
-        )
+        with disk_errors(self._manifest):
+            self._manifest.unlink(missing_ok=True)
+        summary = export_run(self._trajectories, self._plain, self._folder, self._config, self._facts)
         kept = summary.trajectories - sum(summary.rejected.values())
         write_json(
             self._manifest,
             {
-                "fingerprint": self.fingerprint(),
+                "fingerprint": self._fingerprint,
                 "units": summary.trajectories,
                 "kept": kept,
                 "rejected": dict(summary.rejected),
@@ -99,26 +108,26 @@ class ExportWork:
                 golds = collect_golds(group, self._config.answer_form, self._config.checks.max_chars)
                 yield group.problem, (*golds.samples, golds.reference)
 
-    def _facts(
-        self,
-        stages: Sequence[StageFacts],
-        target: Mapping[str, Any],
-        students: Sequence[str],
-        problems: Mapping[str, int],
-    ) -> CardFacts:
-        config = self._config
-        total = sum(problems.values())
-        shares: dict[str, float] = {}
-        for dataset, entry in target.get("datasets", {}).items():
-            for name, share in entry["target"].items():
-                shares[name] = shares.get(name, 0.0) + share * problems.get(dataset, 0) / total
-        return CardFacts(
-            version=__version__,
-            sources=tuple(SourceFacts(name, count, LICENCES.get(name)) for name, count in sorted(problems.items())),
-            decontaminated=tuple(config.decontaminate),
-            students=tuple(students),
-            teacher=config.teacher.model,
-            stages=tuple(stages),
-            target={name: round(share, 6) for name, share in sorted(shares.items())},
-            is_demonstration=any(spec.path.startswith("example:") for spec in config.data),
-        )
+
+def _card_facts(
+    config: Config,
+    stages: Sequence[StageFacts],
+    target: Mapping[str, Any],
+    students: Sequence[str],
+    problems: Mapping[str, int],
+) -> CardFacts:
+    total = sum(problems.values())
+    shares: dict[str, float] = {}
+    for dataset, entry in target.get("datasets", {}).items():
+        for name, share in entry["target"].items():
+            shares[name] = shares.get(name, 0.0) + share * problems.get(dataset, 0) / total
+    return CardFacts(
+        version=__version__,
+        sources=tuple(SourceFacts(name, count, LICENCES.get(name)) for name, count in sorted(problems.items())),
+        decontaminated=tuple(config.decontaminate),
+        students=tuple(students),
+        teacher=config.teacher.model,
+        stages=tuple(stages),
+        target={name: round(share, 6) for name, share in sorted(shares.items())},
+        is_demonstration=any(spec.path.startswith("example:") for spec in config.data),
+    )

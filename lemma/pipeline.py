@@ -16,7 +16,7 @@ from lemma.distribution import distribution_of, freeze_target, write_distributio
 from lemma.engine import Engine, Part
 from lemma.errors import Interrupted, RunError
 from lemma.exporting import ExportWork
-from lemma.exports import StageFacts
+from lemma.exports import StageFacts, formats_of
 from lemma.injection import Injection
 from lemma.problems import ProblemsFolder, read_into
 from lemma.progress import ProgressMeter
@@ -105,6 +105,7 @@ class Pipeline:
         if config.smooth.scope != "off":
             stages.append(SmoothStage(config, self._prompts, self._taxonomy))
         self._stages = {stage.name: stage for stage in stages}
+        formats_of(config.export.formats)
         self._problems = read_into(self._run, config)
         self._parts = int(self._problems["parts"])
         self._strays = ProblemsFolder(self._run).strays()
@@ -205,12 +206,12 @@ class Pipeline:
             injection.run(self._ask, self._options.rederive)
 
     def _export(self) -> None:
-        export = ExportWork(self._run, self._config, self._parts)
-        facts = export.fresh_facts()
-        if facts is None:
-            target = read_json(StageFolder(self._run, "inject").path / "target.json") or {}
-            stages = [self.facts(name) for name in STAGES[:-1] if name in self._stages or name == "inject"]
-            facts = export.export(stages, target, self._students(), self._problems["datasets"])
+        target = read_json(StageFolder(self._run, "inject").path / "target.json") or {}
+        stages = [self.facts(name) for name in STAGES[:-1] if name in self._stages or name == "inject"]
+        export = ExportWork(
+            self._run, self._config, self._parts, stages, target, self._students(), self._problems["datasets"]
+        )
+        facts = export.fresh_facts() or export.export()
         self._facts["export"] = facts
 
     def _students(self) -> list[str]:
