@@ -67,7 +67,7 @@ class AnalyzeStage(TeacherStage):
         """The wrong samples, in their order; a correct or undecided one is none."""
         for sample in group.samples:
             if sample.is_correct is False:
-                yield AnalyzeUnit(make_id("u", sample.id, self.name), sample)
+                yield AnalyzeUnit(make_id("u", sample.id, self.name, self._seed), sample)
 
     def draws(self, unit: AnalyzeUnit) -> int:
         """The votes."""

@@ -63,8 +63,10 @@ class TeacherStage:
     def __init__(self, config: Config, content_keys: Sequence[str], prompt_hashes: Sequence[str]) -> None:
         require_readable(config.answer_form)
         self.config = config
+        # part of every unit's id, and so of the seed that is sent: another seed gives other draws
+        self._seed = str(config.seed)
         self.attempts = config.teacher.attempts
-        content = config.content_of("teacher", *content_keys)
+        content = config.content_of("teacher", "seed", *content_keys)
         self.config_hash = hash_content(content)
         self.fingerprint = content_hash(self.name, str(self.version), self.config_hash, *prompt_hashes)
         self._sampling = {cap: self._sampling_at(cap) for cap in (False, True)}

@@ -56,7 +56,7 @@ class CorrectStage(TeacherStage):
         self._templates = {name: prompts.template(name).require(NEEDED_PLACES, OFFERED_PLACES) for name in names}
         self._prompt_hashes = {name: prompts.hash(name, *self._manners) for name in names}
         super().__init__(
-            config, ["correct", "answer_form", "checks", "seed"], [f"{k}={v}" for k, v in self._prompt_hashes.items()]
+            config, ["correct", "answer_form", "checks"], [f"{k}={v}" for k, v in self._prompt_hashes.items()]
         )
         self._titles = {name: kind.title for name, kind in taxonomy.items()}
 
@@ -68,7 +68,7 @@ class CorrectStage(TeacherStage):
         for mistake in group.mistakes:
             for name, strategy in self._strategies.items():
                 gold, is_verbatim = strategy.choose_gold(mistake, golds, str(self.config.seed))
-                unit_id = make_id("u", mistake.id, self.name, name, gold.id)
+                unit_id = make_id("u", mistake.id, self.name, self._seed, name, gold.id)
                 yield CorrectUnit(unit_id, mistake, name, gold, is_verbatim)
 
     def draws(self, unit: CorrectUnit) -> int:

@@ -77,7 +77,7 @@ class InjectStage(TeacherStage):
         self._plan = plan
         self._taxonomy = {name: kind for name, kind in taxonomy.items() if kind.injectable}
         self._prompt_hashes = {name: prompts.hash("inject", kind.hash) for name, kind in self._taxonomy.items()}
-        super().__init__(config, ["inject", "answer_form", "checks", "seed"], list(self._prompt_hashes.values()))
+        super().__init__(config, ["inject", "answer_form", "checks"], list(self._prompt_hashes.values()))
         self._template = prompts.template("inject").require(
             ["error_type", "question", "steps"], ["answer", "answer_form"]
         )
@@ -95,7 +95,7 @@ class InjectStage(TeacherStage):
                 raise ConfigError(f"inject.types: {asked.error_type!r} cannot be injected (types: {known})")
             gold = self._choose(golds.samples, golds.reference, group.problem.id, asked.slot)
             place = (str(asked.slot), str(asked.round), asked.error_type, gold.id)
-            unit_id = make_id("u", group.problem.id, self.name, *place)
+            unit_id = make_id("u", group.problem.id, self.name, self._seed, *place)
             yield InjectUnit(unit_id, group.problem, gold, asked.error_type, asked.slot, asked.round)
 
     def _choose(self, samples: Sequence[Gold], reference: Gold, problem_id: str, slot: int) -> Gold:

@@ -37,8 +37,9 @@ class SampleStage:
 
     def __init__(self, config: Config, prompts: Prompts) -> None:
         self.config = config
+        self._seed = str(config.seed)
         self.attempts = 2  # an empty reply is asked for once more
-        self.config_hash = hash_content(config.content_of("student", "sample"))
+        self.config_hash = hash_content(config.content_of("student", "sample", "seed"))
         self._template = prompts.template("sample").require(["question"])
         self._prompt_hash = prompts.hash("sample")
         self.fingerprint = content_hash(self.name, str(VERSION), self.config_hash, self._prompt_hash)
@@ -57,11 +58,11 @@ class SampleStage:
         problem = group.problem
         if group.given:
             for draw, given in enumerate(group.given):
-                unit_id = make_id("u", problem.id, self.name, given.model, given.text, str(draw))
+                unit_id = make_id("u", problem.id, self.name, self._seed, given.model, given.text, str(draw))
                 yield SampleUnit(unit_id, problem, draw, given)
         elif self.config.student is not None:
             for draw in range(self.config.sample.num_samples):
-                yield SampleUnit(make_id("u", problem.id, self.name, str(draw)), problem, draw)
+                yield SampleUnit(make_id("u", problem.id, self.name, self._seed, str(draw)), problem, draw)
 
     def draws(self, unit: SampleUnit) -> int:
         """1, or 0 where the solution is there already."""

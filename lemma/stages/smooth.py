@@ -54,7 +54,7 @@ class SmoothStage(TeacherStage):
     def units(self, group: Group) -> Iterator[SmoothUnit]:
         """The trajectories in their order."""
         for trajectory in group.trajectories:
-            yield SmoothUnit(make_id("u", trajectory.id, self.name, self.config.smooth.scope), trajectory)
+            yield SmoothUnit(make_id("u", trajectory.id, self.name, self._seed, self.config.smooth.scope), trajectory)
 
     def draws(self, unit: SmoothUnit) -> int:
         """One reply."""
