@@ -145,5 +145,5 @@ def case_group(case: dict[str, Any]) -> Group:
     problem = Problem.model_validate(case["problem"])
     stage = SampleStage(config(), PROMPTS)
     given = tuple(GivenSample(one["text"], one["model"]) for one in case["samples"])
-    units = stage.units(Group(problem, given=given))
+    units = stage.units(Group(problem, given=given)) if given else ()
     return Group(problem, samples=tuple(stage.make(unit, []) for unit in units))

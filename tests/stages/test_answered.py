@@ -9,14 +9,12 @@ import pytest
 from lemma.errors import Rejected
 from lemma.records import Mistake, Trajectory
 from lemma.stages.analyze import AnalyzeStage
-from lemma.stages.base import Group
+from lemma.stages.base import Group, InjectUnit
 from lemma.stages.correct import CorrectStage
 from lemma.stages.inject import Assignment, InjectStage
 from lemma.stages.smooth import SmoothStage
 from lemma.steps import step_spans
 from tests.stages.builders import PROMPTS, TAXONOMY, case_group, cases, config, run
-
-CASES = [pytest.param(case, id=case["name"]) for case in cases()]
 
 
 def analyzed(case: dict[str, Any]) -> tuple[Group, Mistake]:
@@ -28,8 +26,21 @@ def analyzed(case: dict[str, Any]) -> tuple[Group, Mistake]:
     return group, mistake
 
 
+def injected(case: dict[str, Any]) -> tuple[Group, InjectUnit, Mistake]:
+    group = case_group(case)
+    plan = {group.problem.id: [Assignment(0, 1, case["inject"]["error_type"])]}
+    stage = InjectStage(config(), PROMPTS, TAXONOMY, plan)
+    (unit,) = stage.units(group)
+    mistake = run(stage, unit, case["inject"]["reply"])
+    assert isinstance(mistake, Mistake)
+    return group, unit, mistake
+
+
 def corrected(case: dict[str, Any], strategy: str) -> Trajectory:
-    group, mistake = analyzed(case)
+    if "analyze" in case:
+        group, mistake = analyzed(case)
+    else:
+        group, _, mistake = injected(case)
     stage = CorrectStage(config(correct={"strategies": [strategy]}), PROMPTS, TAXONOMY)
     (unit,) = stage.units(Group(group.problem, samples=group.samples, mistakes=(mistake,)))
     trajectory = run(stage, unit, case["correct"][strategy])
@@ -37,7 +48,7 @@ def corrected(case: dict[str, Any], strategy: str) -> Trajectory:
     return trajectory
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in cases() if "analyze" in case])
 def test_analysis_names_the_step_and_its_type(case: dict[str, Any]) -> None:
     _, mistake = analyzed(case)
     assert (mistake.first_error_step, mistake.error_type) == (
@@ -50,12 +61,7 @@ def test_analysis_names_the_step_and_its_type(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in cases() if "inject" in case])
 def test_injection_keeps_what_stands_before_and_ends_wrong(case: dict[str, Any]) -> None:
-    group = case_group(case)
-    plan = {group.problem.id: [Assignment(0, 1, case["inject"]["error_type"])]}
-    stage = InjectStage(config(), PROMPTS, TAXONOMY, plan)
-    (unit,) = stage.units(group)
-    mistake = run(stage, unit, case["inject"]["reply"])
-    assert isinstance(mistake, Mistake)
+    group, unit, mistake = injected(case)
     before = step_spans(unit.gold.text)[mistake.first_error_step - 1][0]
     assert mistake.solution[:before] == unit.gold.text[:before]
     assert mistake.origin == "injected"
