@@ -24,6 +24,8 @@ from lemma.teacher.rules.paths import CONVERSIONS, Paths, read_paths
 from lemma.teacher.rules.reading import Computation, Solution, read_solution, write_number
 
 MIN_LIKENESS: Final = 0.6
+MAX_GAP: Final = 3
+"""Steps in a row that compute nothing readable; behind more of them, the error may well stand among them."""
 _MARK: Final = re.compile(r"<<[^<>\n]{0,300}>>")
 _WORD: Final = re.compile(r"[A-Za-z]+|\d[\d,]*(?:\.\d+)?|[^\sA-Za-z\d]")
 _DIGITS: Final = re.compile(r"\d")
@@ -145,6 +147,8 @@ def _aligned_step(case: Case) -> int | None:
     is_follower = same > 0 or sum(likeness > 0.8 for likeness in tail) >= 1 or likeness > 0.9
     if not is_follower or max(likeness, following) < MIN_LIKENESS:
         return None
+    if same + sum(other > 0.8 for other in tail) < 2 and likeness <= 0.9:
+        return None  # one step that reads alike is no copy
     return same
 
 
@@ -157,12 +161,27 @@ def _by_values(case: Case, random: Random) -> Error:
         raise Declined("no computation can be read in the solution")
     if not case.paths.computations:
         raise Declined("no computation can be read in what it is compared with")
+    detour: Computation | None = None  # a value that only a regrouping explains, and that leads to nothing right
     for computation in computations:
         if computation.equation.truth is Truth.FALSE:
             return _false(case, computation, random)
-        if _departs(case, computation) and not _rejoins(case, computation):
-            return _departure(case, computation, random)
+        if computation.shown in case.paths.results or _rejoins(case, computation):
+            continue
+        if _departs(case, computation):
+            return _certain_departure(case, detour or computation, random)
+        detour = detour or computation
     return _ends_early(case, random)
+
+
+def _certain_departure(case: Case, computation: Computation, random: Random) -> Error:
+    """The error at a departing computation, unless the steps before it say too much that cannot be read."""
+    before = [c.step for c in case.sample.computations if c.equation.start < computation.equation.start]
+    gap = computation.step - max(before, default=-1) - 1
+    read = {c.equation.start for c in case.sample.computations}
+    is_algebra = any(e.start < computation.equation.start and e.start not in read for e in case.sample.equations)
+    if gap > MAX_GAP or (gap == MAX_GAP and is_algebra):
+        raise Declined("the steps before the first departing value cannot be read")
+    return _departure(case, computation, random)
 
 
 def _rejoins(case: Case, computation: Computation) -> bool:
@@ -222,7 +241,7 @@ def _ends_early(case: Case, random: Random) -> Error:
         if computation.shown == case.wanted and place + 1 < len(computations):
             return _departure(case, computations[place + 1], random)
         if computation.shown not in case.paths.results and not _rejoins(case, computation):
-            return _departure(case, computation, random)
+            return _certain_departure(case, computation, random)
     last = computations[-1]
     if case.answer not in case.paths.allowed or last.shown != case.answer:
         raise Declined("every computation can be right, and where the answer comes from cannot be read")
