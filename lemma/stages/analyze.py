@@ -18,7 +18,7 @@ from lemma.prompts import Prompts
 from lemma.records import Mistake, make_id
 from lemma.stages.asking import TeacherStage
 from lemma.stages.base import AnalyzeUnit, Group, Reply, Request
-from lemma.stages.reading import check_quote, read_error_type, read_step, read_tags, read_verdict
+from lemma.stages.reading import MAX_EXPLANATION_CHARS, check_quote, read_error_type, read_step, read_tags, read_verdict
 from lemma.steps import split_steps, step_spans
 from lemma.taxonomy import ErrorType
 
@@ -101,7 +101,8 @@ class AnalyzeStage(TeacherStage):
         steps = split_steps(unit.sample.text)
         step = read_step(found["first_error_step"], len(steps))
         check_quote(found["quote"], steps[step - 1])
-        return Finding(step, read_error_type(found["error_type"], self._taxonomy), found["explanation"])
+        explanation = found["explanation"][:MAX_EXPLANATION_CHARS]
+        return Finding(step, read_error_type(found["error_type"], self._taxonomy), explanation)
 
     def make(self, unit: AnalyzeUnit, parsed: Sequence[tuple[Request, Reply, Finding]]) -> Mistake:
         """The mistake that more than half of the votes agree about.

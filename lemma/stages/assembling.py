@@ -46,6 +46,7 @@ def assemble(
     parts: Parts,
     *,
     trajectory_id: str,
+    starts_anew: bool,
     answer_form: str,
     is_smoothed: bool,
     made_by: MadeBy,
@@ -60,7 +61,7 @@ def assemble(
     continuation = finish(parts.continuation.strip(), mistake.problem.answer, answer_form)
     first = "\n" if separator == " " and "\n" in reflection else separator
     body = strip_answer(continuation)
-    second = "\n" if separator == " " and ("\n" in body or not body) else separator
+    second = "\n" if separator == " " and (starts_anew or "\n" in body or not body) else separator
     reflection, continuation = first + reflection, second + continuation
     return Trajectory(
         id=trajectory_id,

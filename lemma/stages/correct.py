@@ -119,6 +119,7 @@ class CorrectStage(TeacherStage):
             unit.strategy,
             parts,
             trajectory_id=make_id("t", unit.mistake.id, self.name, unit.strategy, request.key),
+            starts_anew=self._strategies[unit.strategy].starts_anew,
             answer_form=self.config.answer_form,
             is_smoothed=False,
             made_by=self._made_by(request, reply),

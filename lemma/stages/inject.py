@@ -21,7 +21,7 @@ from lemma.stages.analyze import number_steps
 from lemma.stages.asking import TeacherStage, pick
 from lemma.stages.base import Gold, Group, InjectUnit, Reply, Request
 from lemma.stages.golds import collect_golds
-from lemma.stages.reading import read_step, read_tags
+from lemma.stages.reading import MAX_EXPLANATION_CHARS, read_step, read_tags
 from lemma.steps import step_at, step_spans
 from lemma.taxonomy import ErrorType
 
@@ -137,7 +137,7 @@ class InjectStage(TeacherStage):
         rest = found.get("rest", "")
         if not rest and number < num_steps:
             raise ParseError("missing_tag", f"<rest> is empty though step {number} of {num_steps} is not the last")
-        return Alteration(number, found["step"], rest, found["explanation"])
+        return Alteration(number, found["step"], rest, found["explanation"][:MAX_EXPLANATION_CHARS])
 
     def make(self, unit: InjectUnit, parsed: Sequence[tuple[Request, Reply, Alteration]]) -> Mistake:
         """The gold's steps before the altered one, verbatim, then what the teacher wrote.

@@ -20,6 +20,8 @@ from lemma.stages.base import Reply
 FREE_TAGS: Final = frozenset({"analysis"})
 """Room to think: what stands inside is never read."""
 DECLINED: Final = "declined"
+MAX_EXPLANATION_CHARS: Final = 4000
+"""Explanations go into later prompts, and are paid for there; a longer one rambles."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _THINK_START: Final = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 _THINK_END: Final = re.compile(r"</think(?:ing)?>", re.IGNORECASE)

@@ -18,6 +18,7 @@ from lemma.stages.asking import TeacherStage
 from lemma.stages.assembling import Parts, assemble
 from lemma.stages.base import Group, Reply, Request, SmoothUnit
 from lemma.stages.reading import read_tags
+from lemma.strategies import STRATEGIES, Strategy
 from lemma.taxonomy import ErrorType
 
 NEEDED_PLACES: Final = ("question", "prefix", "reflection", "continuation")
@@ -31,6 +32,7 @@ class SmoothStage(TeacherStage):
         config: uses `teacher`, `smooth` (not `off`), `answer_form`, `checks`.
         prompts: renders ``smooth_joint`` or ``smooth_whole``.
         taxonomy: for the types' titles.
+        strategies: by name; every strategy of the trajectories must be known.
 
     Raises:
         ConfigError: `smooth.scope` is `off`; there is no such stage then.
@@ -41,10 +43,17 @@ class SmoothStage(TeacherStage):
     reads = ("correct",)
     record_type = Trajectory
 
-    def __init__(self, config: Config, prompts: Prompts, taxonomy: Mapping[str, ErrorType]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        prompts: Prompts,
+        taxonomy: Mapping[str, ErrorType],
+        strategies: Mapping[str, Strategy] = STRATEGIES,
+    ) -> None:
         if config.smooth.scope == "off":
             raise ConfigError("smooth.scope is off: there is nothing to smooth; set it to joint or whole")
         name = f"smooth_{config.smooth.scope}"
+        self._strategies = strategies
         self._is_whole = config.smooth.scope == "whole"
         self._template = prompts.template(name).require(NEEDED_PLACES, OFFERED_PLACES)
         self._prompt_hash = prompts.hash(name)
@@ -52,8 +61,14 @@ class SmoothStage(TeacherStage):
         self._titles = {kind_name: kind.title for kind_name, kind in taxonomy.items()}
 
     def units(self, group: Group) -> Iterator[SmoothUnit]:
-        """The trajectories in their order."""
+        """The trajectories in their order.
+
+        Raises:
+            ConfigError: one was made by a strategy that is not known (any more).
+        """
         for trajectory in group.trajectories:
+            if trajectory.strategy not in self._strategies:
+                raise ConfigError(f"plugins: nothing registers the strategy {trajectory.strategy!r} of {trajectory.id}")
             yield SmoothUnit(make_id("u", trajectory.id, self.name, self._seed, self.config.smooth.scope), trajectory)
 
     def draws(self, unit: SmoothUnit) -> int:
@@ -102,6 +117,7 @@ class SmoothStage(TeacherStage):
             unit.trajectory.strategy,
             parts,
             trajectory_id=make_id("t", unit.trajectory.id, self.name, request.key),
+            starts_anew=self._strategies[unit.trajectory.strategy].starts_anew,
             answer_form=self.config.answer_form,
             is_smoothed=True,
             made_by=self._made_by(request, reply),

@@ -19,6 +19,8 @@ class Strategy(Protocol):
     """As written under `correct.strategies` and into the records."""
     templates: tuple[str, ...]
     """Every prompt that it may send, by file name."""
+    starts_anew: bool
+    """Whether the continuation is a solution from the beginning, which wants a line of its own."""
 
     def choose_gold(self, mistake: Mistake, golds: Golds, seed: str) -> tuple[Gold, bool]:
         """The guiding solution, and whether it is to stand, character for character, as the continuation."""

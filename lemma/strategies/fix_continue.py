@@ -13,6 +13,7 @@ class FixContinue:
 
     name = "fix_continue"
     templates: tuple[str, ...] = ("fix_continue",)
+    starts_anew = False
 
     def choose_gold(self, mistake: Mistake, golds: Golds, seed: str) -> tuple[Gold, bool]:
         """For an injected mistake the solution that it was put into, else the reference."""

@@ -36,6 +36,7 @@ class FreshRestart:
 
     name = "fresh_restart"
     templates: tuple[str, ...] = ("fresh_restart_connect", "fresh_restart_write")
+    starts_anew = True
 
     def choose_gold(self, mistake: Mistake, golds: Golds, seed: str) -> tuple[Gold, bool]:
         """The first in seeded order that takes another path, verbatim; if none does, a guide for a new text."""

@@ -111,6 +111,13 @@ def test_a_paragraph_goes_on_as_a_paragraph() -> None:
     assert trajectory.continuation == " They bring 42 * 0.50 = $21.\nThe answer is: 21"
 
 
+def test_a_fresh_start_in_a_paragraph_gets_a_line_of_its_own() -> None:
+    one = mistake(WRONG.replace("\n", " ").replace("A: 24", ""), "48 pencils to sell.")
+    trajectory = made(change(continuation=None), "fresh_restart", of=one)
+    assert trajectory.reflection.startswith(" Hmm")
+    assert trajectory.continuation.startswith("\nOne box")
+
+
 def test_blank_lines_between_steps_are_kept_up() -> None:
     trajectory = made(change(), of=mistake(WRONG.replace("\n", "\n\n")))
     assert trajectory.reflection.startswith("\n\nHmm")
