@@ -6,7 +6,8 @@ import pytest
 
 from lemma.checks import check_trajectory
 from lemma.endings import strip_answer
-from lemma.stages.assembling import Parts, assemble
+from lemma.records import Trajectory
+from lemma.stages.base import CorrectUnit
 from lemma.steps import step_spans
 from lemma.teacher.rules import INJECTED_TYPES, RulesTeacher
 from tests.teacher.rules_cases import (
@@ -64,6 +65,22 @@ def test_a_verbatim_gold_asks_for_the_reflection_only() -> None:
     assert "<continuation>" not in TEACHER.answer_now(request(unit)).text
 
 
+def trajectory_of(unit: CorrectUnit, reflection: str, continuation: str) -> Trajectory:
+    prefix = unit.mistake.prefix
+    return Trajectory(
+        id="t",
+        mistake=unit.mistake,
+        strategy=unit.strategy,
+        prefix=prefix,
+        reflection="\n" + reflection,
+        continuation="\n" + continuation,
+        text=f"{prefix}\n{reflection}\n{continuation}",
+        answer=unit.problem.answer,
+        is_smoothed=False,
+        made_by=MADE_BY,
+    )
+
+
 def test_every_injected_mistake_is_corrected_and_passes_all_checks() -> None:
     num_units = num_kept = 0
     for number, row in enumerate(rows("gsm8k_train.jsonl")):
@@ -83,18 +100,9 @@ def test_every_injected_mistake_is_corrected_and_passes_all_checks() -> None:
                 text = TEACHER.answer_now(request(asked)).text
                 if "<declined>" in text:
                     continue
-                parts = Parts(part(text, "reflection"), part(text, "continuation"))
-                trajectory = assemble(
-                    asked.mistake,
-                    strategy,
-                    parts,
-                    trajectory_id="t",
-                    answer_form=FORM,
-                    is_smoothed=False,
-                    made_by=MADE_BY,
-                )
+                trajectory = trajectory_of(asked, part(text, "reflection"), part(text, "continuation"))
                 check_trajectory(trajectory, 12_000)
-                assert not re.search(r"\{|\}|  ", parts.reflection), parts.reflection
+                assert not re.search(r"\{|\}|  ", trajectory.reflection), trajectory.reflection
                 num_kept += 1
     assert num_units > 800
     assert num_kept >= 0.98 * num_units

@@ -141,8 +141,8 @@ def _candidates(case: Case, established: set[Fraction]) -> list[Computation]:
 
 def _false_equation(case: Case, computation: Computation) -> Finding:
     exact = computation.equation.work.value
-    if exact is None:
-        raise Declined("the false equation cannot be computed")
+    if exact is None or "neg" in computation.equation.work.program:
+        raise Declined("the false equation cannot be computed in plain words")
     right = exact * computation.scale
     if write_number(right) is None:
         raise Declined("the right value has no short decimal form")
@@ -159,9 +159,18 @@ def _gold_position(case: Case) -> int | None:
 
 
 def _established(case: Case) -> set[Fraction]:
-    """Values of the correct solution that the prefix has found before its wrong step."""
-    found = {c.shown for c in case.prefix.computations if c.step < case.wrong_step and c.is_true}
-    return found & {c.shown for c in case.gold.computations}
+    """Values of the correct solution that the prefix has found before its wrong step, from the same numbers.
+
+    An equal value made of other numbers is another thing: 6 miles are not 6 miles an hour.
+    """
+    found: set[Fraction] = set()
+    for mine in case.prefix.computations:
+        if mine.step >= case.wrong_step or not mine.is_true:
+            continue
+        numbers = set(mine.operand_values)
+        if any(mine.shown == c.shown and not numbers.isdisjoint(c.operand_values) for c in case.gold.computations):
+            found.add(mine.shown)
+    return found
 
 
 def _claim_without_work(case: Case, right: Computation, established: set[Fraction]) -> Finding:
@@ -269,16 +278,21 @@ def _reflection(case: Case, finding: Finding) -> str:
         "wrong": finding.wrong_text,
         "right": _shown_text(case.gold.text, finding.right),
         "right_work": wording.work_text(case.gold.text, finding.right.equation.work),
-        "reason": _reason(case, finding.right),
+        "reason": _reason(case, finding),
     }
     if finding.wrong is not None:
         words["wrong_work"] = wording.work_text(case.prefix.text, finding.wrong.equation.work)
     return capitalised(_SAYERS[finding.kind](case, finding, words).replace("  ", " "))
 
 
-def _reason(case: Case, right: Computation) -> str:
-    """The sentence of the question that an operand of the right computation comes from, quoted; perhaps empty."""
-    for value in sorted(right.operand_values):
+def _reason(case: Case, finding: Finding) -> str:
+    """The sentence of the question that tells what to compute, quoted; perhaps empty.
+
+    An operand that the wrong computation lacks tells most about what was overlooked.
+    """
+    right = finding.right.operand_values if finding.right is not None else ()
+    had = finding.wrong.operand_values if finding.wrong is not None else ()
+    for value in sorted(right, key=lambda v: (v in had, v)):
         sentence = wording.sentence_about(case.question, value)
         if sentence:
             return pick(case.random, wording.REREADS, sentence=sentence)
@@ -394,7 +408,7 @@ def _repaired_step(case: Case, wrong: Computation, right: Fraction) -> str:
         carrier.carry(later)
         known = frozenset(q.value for q in case.prefix.quantities)
         carrier.settle_prose(wrong.equation.end, known)
-        return apply_edits(case.prefix.text, carrier.edits, start, end).strip()
+        return strip_answer(apply_edits(case.prefix.text, carrier.edits, start, end))
     except Declined:
         work = wording.work_text(case.prefix.text, wrong.equation.work)
         return f"So {work} = {_value_text(case.prefix.text, wrong, right)}."
@@ -416,7 +430,7 @@ def _remaining(gold: Solution, established: set[Fraction]) -> list[str]:
         first = 0
     kept = []
     for index in range(len(gold.spans)):
-        is_done = index in by_step and index not in open_steps
+        is_done = index in by_step and index not in open_steps and index + 1 < len(gold.spans)
         if index >= first and not (is_done and not unread):
             kept.append(gold.step_text(index))
     return kept or [gold.step_text(len(gold.spans) - 1)]

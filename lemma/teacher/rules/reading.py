@@ -60,7 +60,6 @@ _MULTIPLES: Final[dict[str, Fraction]] = {
     "doubled": Fraction(2),
     "couple": Fraction(2),
     "pair": Fraction(2),
-    "both": Fraction(2),
     "thrice": Fraction(3),
     "triple": Fraction(3),
     "triples": Fraction(3),

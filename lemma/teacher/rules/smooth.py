@@ -37,6 +37,7 @@ _OPENER: Final = re.compile(
     r"\A(?:" + "|".join(re.escape(o) for o in sorted(OPENERS, key=len, reverse=True)) + r")[ ]+", re.IGNORECASE
 )
 _LEAD: Final = re.compile(r"\A(?:so|then|thus|therefore|hence|next|now|finally),?[ ]+(?=[A-Za-z])", re.IGNORECASE)
+_ORDERS: Final = re.compile(r"(?:first|next|then|let|to|if|since|because|as|when|after|before)\b", re.IGNORECASE)
 _CONNECTIVES: Final = ("So ", "Then ", "That means ", "This way, ", "Therefore, ", "Thus, ")
 
 
@@ -65,7 +66,8 @@ def _smoothed_continuation(text: str, random: Random) -> str:
         return text
     lead = _LEAD.match(text)
     rest = text[lead.end() :] if lead else text
-    if rest[:1].isalpha() and random.random() < 0.5:
-        return capitalised(pick(random, _CONNECTIVES) + lowered(rest))
+    going_on = lowered(rest)
+    if going_on != rest and not _ORDERS.match(rest) and random.random() < 0.5:
+        return capitalised(pick(random, _CONNECTIVES) + going_on)
     separator = "\n" if "\n" in text else " "
     return f"{pick(random, _FIXES)}{separator}{text}"
