@@ -216,7 +216,7 @@ def file_fingerprint(spec: DatasetSpec) -> str:
     for file in input_files(spec.path):
         try:
             with file.source.open("rb") as raw:
-                digest = hashlib.file_digest(raw, "blake2b").hexdigest()  # type: ignore[arg-type]
+                digest = hashlib.file_digest(raw, "sha256").hexdigest()  # type: ignore[arg-type]
         except OSError as error:
             raise InputError(f"{file.label} cannot be read: {error.strerror or error}") from error
         parts.append([file.stem, digest])

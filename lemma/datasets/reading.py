@@ -37,7 +37,7 @@ class SourceCounts:
 
 
 class _Seen:
-    """Where each id was first read: 10 bytes of key and one number an id, about 130 MB for a million."""
+    """Where each id was first read: 10 bytes of key and one number an id, 117 MiB measured for a million."""
 
     def __init__(self) -> None:
         self._first: dict[bytes, int] = {}

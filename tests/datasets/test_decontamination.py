@@ -93,3 +93,9 @@ def test_an_unknown_name_is_told_with_the_nearest() -> None:
         Decontaminator.load(["zzz"])
     with pytest.raises(InputError, match="no such file"):
         Decontaminator.load(["none/test.jsonl"])
+
+
+def test_the_fingerprint_changes_with_what_is_known() -> None:
+    both = Decontaminator.load(TEST_SETS).fingerprint
+    assert both == Decontaminator.load(TEST_SETS).fingerprint
+    assert both != Decontaminator.load(["gsm8k-test"]).fingerprint
