@@ -65,9 +65,10 @@ class DatasetSpec(Section):
     subset: str | None = None
     """Configuration name of a `hub` dataset."""
     name: str | None = None
-    """What the problems' `dataset` field says; by default the reader decides."""
+    """What the problems' `dataset` field says; by default the reader decides, and in jsonl, rollouts and hub a row's
+    own `dataset` comes first. In rollouts it is also the model of samples that name none."""
     fields: dict[str, str] = Field(default_factory=dict)
-    """Our field → theirs, for `jsonl` and `hub`; dots reach inside."""
+    """Our field → theirs, for `jsonl`, `rollouts` and `hub`; dots reach inside."""
     limit: Annotated[int, Field(ge=1)] | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """Read this many problems at most."""
 
