@@ -230,6 +230,8 @@ def repeats_no_prefix(trajectory: Trajectory) -> None:
             if left != right:
                 break
             shared += 1
+        while 0 < shared < len(other) and other[shared].isdigit() and other[shared - 1].isdigit():
+            shared -= 1  # "= 200" mends "= 20" and does not repeat it
         if shared >= max(MIN_REPEATED_CHARS, min(len(first), 200)):
             raise Rejected("prefix_repeated", part[:120])
 

@@ -91,6 +91,10 @@ def test_a_correction_that_begins_again_is_told() -> None:
     other_spaces = of(" No, that cannot be it.", "\nNora  has **5 * 12 = 60** pencils, so she keeps 42.")
     assert reason(lambda: checks.repeats_no_prefix(other_spaces)) == "prefix_repeated"
     checks.repeats_no_prefix(of(" No, that cannot be it.", "\nNora has 42 pencils to sell."))
+    mended = of(
+        " It is ten times 48.", "\nSelling them all brings $480.", mistake("Selling them all brings $48.", "$48.")
+    )
+    checks.repeats_no_prefix(mended)
     checks.repeats_no_prefix(of(" 60 - 18 = 48? That cannot be it.", "\nShe keeps 42."))
 
 
