@@ -7,10 +7,8 @@ value no correct path passes through (`paths`) although the answer depends on it
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from random import Random
 from typing import Final
 
@@ -18,18 +16,14 @@ from lemma.arithmetic import Truth, parse_number
 from lemma.endings import strip_answer
 from lemma.stages.base import AnalyzeUnit
 from lemma.teacher.rules import wording
+from lemma.teacher.rules.align import aligned_step
 from lemma.teacher.rules.carry import CONSTANTS
 from lemma.teacher.rules.forms import Declined, pick, tagged
 from lemma.teacher.rules.paths import CONVERSIONS, Paths, read_paths
 from lemma.teacher.rules.reading import Computation, Solution, read_solution, write_number
 
-MIN_LIKENESS: Final = 0.6
 MAX_GAP: Final = 3
 """Steps in a row that compute nothing readable; behind more of them, the error may well stand among them."""
-_MARK: Final = re.compile(r"<<[^<>\n]{0,300}>>")
-_WORD: Final = re.compile(r"[A-Za-z]+|\d[\d,]*(?:\.\d+)?|[^\sA-Za-z\d]")
-_DIGITS: Final = re.compile(r"\d")
-_LABEL: Final = re.compile(r"\A\s*(?:step\s*)?\d{1,2}\s*[:.)]\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,61 +89,10 @@ def find_error(case: Case, random: Random) -> Error:
     Raises:
         Declined: it cannot be told.
     """
-    step = _aligned_step(case)
+    step = aligned_step(case.sample, case.reference)
     if step is not None:
         return _describe(case, step, random)
     return _by_values(case, random)
-
-
-# ------------------------------------------------------------------------------------------ alignment
-
-
-@lru_cache(maxsize=8192)
-def _words(step: str) -> tuple[str, ...]:
-    plain = _LABEL.sub("", _MARK.sub("", strip_answer(step))).replace("−", "-").replace("–", "-")
-    return tuple(word.lower() for word in _WORD.findall(plain) if word not in ".,!")
-
-
-def _masked(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(word for word in words if word[:1].isalpha())
-
-
-def _likeness(left: tuple[str, ...], right: tuple[str, ...]) -> float:
-    """Share of the words that two steps have in common, numbers and signs aside."""
-    a, b = _masked(left), _masked(right)
-    if not a or not b:
-        return 1.0 if a == b else 0.0
-    rest = list(b)
-    shared = 0
-    for word in a:
-        if word in rest:
-            rest.remove(word)
-            shared += 1
-    return 2 * shared / (len(a) + len(b))
-
-
-def _aligned_step(case: Case) -> int | None:
-    """The first step that departs from the reference's wording, if the sample follows it; else null."""
-    mine = [_words(case.sample.step_text(i)) for i in range(len(case.sample.spans))]
-    theirs = [_words(case.reference.step_text(i)) for i in range(len(case.reference.spans))]
-    mine = [m for m in mine if m] or mine
-    if not theirs or len(mine) != len(case.sample.spans):
-        return None
-    same = 0
-    while same < min(len(mine), len(theirs)) and mine[same] == theirs[same]:
-        same += 1
-    if same == len(mine) or same == len(theirs):
-        return None
-    here, there = mine[same], theirs[same]
-    likeness = _likeness(here, there)
-    following = _likeness(here, theirs[same + 1]) if same + 1 < len(theirs) else 0.0
-    tail = [_likeness(a, b) for a, b in zip(mine[same + 1 :], theirs[same + 1 :], strict=False)]
-    is_follower = same > 0 or sum(likeness > 0.8 for likeness in tail) >= 1 or likeness > 0.9
-    if not is_follower or max(likeness, following) < MIN_LIKENESS:
-        return None
-    if same + sum(other > 0.8 for other in tail) < 2 and likeness <= 0.9:
-        return None  # one step that reads alike is no copy
-    return same
 
 
 # ------------------------------------------------------------------------------------------ values

@@ -7,7 +7,7 @@ that would be negative or break into fractions where things are whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
@@ -130,7 +130,7 @@ class Carrier:
             if new_result != computation.shown:
                 self.change(computation, new_result)
 
-    def settle_prose(self, start: int, explained: frozenset[Fraction]) -> None:
+    def settle_prose(self, start: int, explained: Set[Fraction]) -> None:
         """Replaces the changed values outside equations from `start` on.
 
         Args:

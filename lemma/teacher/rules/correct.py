@@ -6,7 +6,6 @@ equation is recomputed; a true one that leads astray is compared with the comput
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from random import Random
 from typing import Final
@@ -16,8 +15,19 @@ from lemma.endings import strip_answer
 from lemma.stages.base import CorrectUnit
 from lemma.teacher.rules import wording
 from lemma.teacher.rules.carry import Carrier, apply_edits
+from lemma.teacher.rules.finding import (
+    Case,
+    Finding,
+    differing,
+    established_values,
+    find,
+    gold_position,
+    shown_text,
+    value_text,
+)
 from lemma.teacher.rules.forms import Declined, capitalised, pick, tagged
-from lemma.teacher.rules.reading import Computation, Solution, read_solution, write_number
+from lemma.teacher.rules.reading import Computation, Solution, read_solution
+from lemma.teacher.rules.reasons import why
 from lemma.teacher.rules.reword import reworded
 
 UNDERSTOOD: Final = frozenset(
@@ -38,36 +48,6 @@ UNDERSTOOD: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong, and where the correct solution stands."""
-
-    kind: str
-    wrong: Computation | None
-    """In the mistake's prefix; null where the wrong step computes nothing."""
-    wrong_text: str
-    """The wrong value as to be named."""
-    right: Computation | None
-    """In the correct solution; null where a false equation is merely recomputed."""
-    right_value: Fraction
-    established: frozenset[Fraction] = frozenset()
-    """Values of the correct solution that need not be computed again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A unit, read."""
-
-    prefix: Solution
-    gold: Solution
-    question: str
-    error_type: str
-    solution_text: str
-    random: Random
-    wrong_step: int
-    """Index of the step that holds the mistake."""
-
-
 def correct(unit: CorrectUnit, form: str, random: Random) -> str:
     """The reply to a correction unit.
 
@@ -84,7 +64,7 @@ def correct(unit: CorrectUnit, form: str, random: Random) -> str:
     case = Case(
         prefix, gold, unit.problem.question, mistake.error_type, mistake.solution, random, len(prefix.spans) - 1
     )
-    finding = _find(case)
+    finding = find(case)
     answer_line = form.replace("{answer}", unit.problem.answer)
     if unit.strategy == "fix_continue":
         steps = _corrected_steps(case, finding)
@@ -98,161 +78,7 @@ def correct(unit: CorrectUnit, form: str, random: Random) -> str:
     return tagged(reflection=reflection, continuation=f"{reworded(gold, case.question, random)}\n{answer_line}")
 
 
-# ------------------------------------------------------------------------------------------ what is wrong
-
-
-def _find(case: Case) -> Finding:
-    """The wrong claim in the last step of the prefix, and what is right in its place."""
-    here = [c for c in case.prefix.computations if c.step == case.wrong_step]
-    for computation in here:
-        if computation.equation.truth is Truth.FALSE:
-            return _false_equation(case, computation)
-    gold_results = {c.shown for c in case.gold.computations}
-    established = _established(case)
-    departing = [c for c in here if c.shown not in gold_results]
-    if not departing and case.error_type == "missing_step":
-        established |= {c.shown for c in here}  # what the step computes is right: something is missing behind it
-        here = []
-    candidates = _candidates(case, established)
-    if not here:
-        return _claim_without_work(case, candidates[0], established)
-    wrong = (departing or here)[0]
-    right = _counterpart(wrong, candidates)
-    kind = _kind(case, wrong, right)
-    if kind == "operand":
-        skipped = _skipped(case, _differing(wrong, right)[0][1], established)
-        if skipped is not None:
-            kind, right = "missing", skipped
-    shown = _shown_text(case.prefix.text, wrong)
-    return Finding(kind, wrong, shown, right, right.shown, frozenset(established))
-
-
-def _candidates(case: Case, established: set[Fraction]) -> list[Computation]:
-    """What the correct solution still has to compute; its last computation where nothing is left."""
-    computations = [c for c in case.gold.computations if c.is_true]
-    if not computations:
-        raise Declined("no computation can be read in the correct solution")
-    candidates = [c for c in computations if c.shown not in established]
-    position = _gold_position(case)
-    if position is not None:
-        candidates = [c for c in candidates if c.step >= position] or candidates
-    return candidates or computations[-1:]
-
-
-def _false_equation(case: Case, computation: Computation) -> Finding:
-    exact = computation.equation.work.value
-    if exact is None or "neg" in computation.equation.work.program:
-        raise Declined("the false equation cannot be computed in plain words")
-    right = exact * computation.scale
-    if write_number(right) is None:
-        raise Declined("the right value has no short decimal form")
-    shown = _shown_text(case.prefix.text, computation)
-    return Finding("calculation", computation, shown, None, right, frozenset(_established(case)))
-
-
-def _gold_position(case: Case) -> int | None:
-    """The step of the correct solution that belongs in place of the wrong one, where the texts ran alike so far."""
-    start = case.prefix.spans[case.wrong_step][0]
-    if start and case.gold.text[:start] == case.prefix.text[:start]:
-        return min(case.gold.step_index(start), len(case.gold.spans) - 1)
-    return 0 if start == 0 else None
-
-
-def _established(case: Case) -> set[Fraction]:
-    """Values of the correct solution that the prefix has found before its wrong step, from the same numbers.
-
-    An equal value made of other numbers is another thing: 6 miles are not 6 miles an hour.
-    """
-    found: set[Fraction] = set()
-    for mine in case.prefix.computations:
-        if mine.step >= case.wrong_step or not mine.is_true:
-            continue
-        numbers = set(mine.operand_values)
-        if any(mine.shown == c.shown and not numbers.isdisjoint(c.operand_values) for c in case.gold.computations):
-            found.add(mine.shown)
-    return found
-
-
-def _claim_without_work(case: Case, right: Computation, established: set[Fraction]) -> Finding:
-    quantities = [q for q in case.prefix.quantities if q.start >= case.prefix.spans[case.wrong_step][0]]
-    if not quantities:
-        raise Declined("the wrong step holds no number to speak about")
-    last = quantities[-1]
-    text = case.prefix.text
-    start = last.start - (text[last.start - 1 : last.start] == "$")
-    shown = text[start : last.end] + ("%" if text[last.end : last.end + 1] == "%" else "")
-    results = {c.shown for c in case.gold.computations}
-    kind = "stopped" if case.error_type == "missing_step" and last.value in results else "claimed"
-    return Finding(kind, None, shown, right, right.shown, frozenset(established))
-
-
-def _counterpart(wrong: Computation, candidates: list[Computation]) -> Computation:
-    """The computation of the correct solution that most resembles the wrong one; the first among equals."""
-    operands = sorted(wrong.operand_values)
-
-    def likeness(right: Computation) -> tuple[int, int]:
-        others = list(right.operand_values)
-        shared = 0
-        for value in operands:
-            if value in others:
-                others.remove(value)
-                shared += 1
-        return (2 * shared - len(others) + (wrong.symbols == right.symbols), shared)
-
-    best = max(candidates[:3], key=likeness)
-    return best if likeness(best)[1] else candidates[0]
-
-
-def _skipped(case: Case, good: Fraction, established: set[Fraction]) -> Computation | None:
-    """The computation that gives the operand which is needed, if it has not been made yet."""
-    if good in established or wording.phrase_about(case.question, good):
-        return None
-    return next((c for c in case.gold.computations if c.shown == good and c.is_true), None)
-
-
-def _kind(case: Case, wrong: Computation, right: Computation) -> str:
-    """How the two computations differ, which decides the words."""
-    same_operands = sorted(wrong.operand_values) == sorted(right.operand_values)
-    if same_operands and len(wrong.symbols) == len(right.symbols) == 1 and wrong.symbols != right.symbols:
-        return "operator"
-    if wrong.symbols == right.symbols and len(_differing(wrong, right)) == 1:
-        return "operand"
-    if case.error_type == "missing_step":
-        return "missing"
-    return "departed"
-
-
-def _differing(wrong: Computation, right: Computation) -> list[tuple[Fraction, Fraction]]:
-    """Pairs (wrong, right) of operands that differ, place by place; the order of a sum or product is free."""
-    left, other = list(wrong.operand_values), list(right.operand_values)
-    if len(left) != len(other):
-        return [(Fraction(0), Fraction(0))] * 9
-    if set(wrong.symbols) <= {"+"} or set(wrong.symbols) <= {"*"}:
-        for value in list(left):
-            if value in other:
-                left.remove(value)
-                other.remove(value)
-        return list(zip(left, other, strict=True))
-    return [(a, b) for a, b in zip(left, other, strict=True) if a != b]
-
-
 # ------------------------------------------------------------------------------------------ saying so
-
-
-def _shown_text(text: str, computation: Computation) -> str:
-    number = computation.equation.result
-    if number is None:
-        return write_number(computation.shown) or ""
-    return f"{number.currency}{text[number.start : number.end]}{'%' if number.is_percent else ''}"
-
-
-def _value_text(text: str, computation: Computation, value: Fraction) -> str:
-    """`value` in the manner in which the computation's result is written."""
-    number = computation.equation.result
-    if number is None:
-        return write_number(value) or ""
-    digits = write_number(value, text[number.start : number.end], is_money=bool(number.currency)) or ""
-    return f"{number.currency}{digits}{'%' if number.is_percent else ''}"
 
 
 def _reflection(case: Case, finding: Finding) -> str:
@@ -267,8 +93,8 @@ def _reflection(case: Case, finding: Finding) -> str:
             open=opener,
             work=wording.work_text(text, wrong.equation.work),
             wrong=finding.wrong_text,
-            right=_value_text(text, wrong, finding.right_value),
-            why=wording.why(wrong.equation.work, finding.right_value, wrong.shown, random),
+            right=value_text(text, wrong, finding.right_value),
+            why=why(wrong.equation.work, finding.right_value, wrong.shown, random),
         )
         return capitalised(said.replace("  ", " "))
     if finding.right is None:
@@ -276,7 +102,7 @@ def _reflection(case: Case, finding: Finding) -> str:
     words = {
         "open": opener,
         "wrong": finding.wrong_text,
-        "right": _shown_text(case.gold.text, finding.right),
+        "right": shown_text(case.gold.text, finding.right),
         "right_work": wording.work_text(case.gold.text, finding.right.equation.work),
         "reason": _reason(case, finding),
     }
@@ -321,7 +147,7 @@ def _say_operator(case: Case, finding: Finding, words: dict[str, str]) -> str:
 def _say_operand(case: Case, finding: Finding, words: dict[str, str]) -> str:
     if finding.wrong is None or finding.right is None:
         raise Declined("there is no operand to compare")
-    bad, good = _differing(finding.wrong, finding.right)[0]
+    bad, good = differing(finding.wrong, finding.right)[0]
     bad_text = _operand_text(case.prefix.text, finding.wrong, bad)
     good_text = _operand_text(case.gold.text, finding.right, good)
     phrase = wording.phrase_about(case.question, good)
@@ -361,7 +187,7 @@ _SAYERS: Final = {
 def _corrected_steps(case: Case, finding: Finding) -> list[str]:
     """The corrected step and the steps of the correct solution that are still to be taken."""
     established = set(finding.established)
-    position = _gold_position(case)
+    position = gold_position(case)
     if position:  # the texts ran alike so far: the correct one goes on from here, to the letter
         while position + 1 < len(case.gold.spans) and _is_done(case.gold, position, established):
             position += 1
@@ -382,7 +208,7 @@ def _is_done(gold: Solution, step: int, established: set[Fraction]) -> bool:
 
 def _gold_step_serves(case: Case, finding: Finding) -> bool:
     """Whether the correct solution's own step computes what was got wrong, and comes next."""
-    established = _established(case)
+    established = established_values(case)
     following = [c for c in case.gold.computations if c.shown not in established]
     if not following or finding.wrong is None:
         return False
@@ -411,7 +237,7 @@ def _repaired_step(case: Case, wrong: Computation, right: Fraction) -> str:
         return strip_answer(apply_edits(case.prefix.text, carrier.edits, start, end))
     except Declined:
         work = wording.work_text(case.prefix.text, wrong.equation.work)
-        return f"So {work} = {_value_text(case.prefix.text, wrong, right)}."
+        return f"So {work} = {value_text(case.prefix.text, wrong, right)}."
 
 
 def _remaining(gold: Solution, established: set[Fraction]) -> list[str]:

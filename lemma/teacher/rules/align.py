@@ -1,0 +1,63 @@
+"""Where a solution follows the reference's own wording: the first step that says something else."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from lemma.endings import strip_answer
+from lemma.teacher.rules.reading import Solution
+
+MIN_LIKENESS: Final = 0.6
+_MARK: Final = re.compile(r"<<[^<>\n]{0,300}>>")
+_WORD: Final = re.compile(r"[A-Za-z]+|\d[\d,]*(?:\.\d+)?|[^\sA-Za-z\d]")
+_LABEL: Final = re.compile(r"\A\s*(?:step\s*)?\d{1,2}\s*[:.)]\s+", re.IGNORECASE)
+
+
+@lru_cache(maxsize=8192)
+def _words(step: str) -> tuple[str, ...]:
+    plain = _LABEL.sub("", _MARK.sub("", strip_answer(step))).replace("−", "-").replace("–", "-")
+    return tuple(word.lower() for word in _WORD.findall(plain) if word not in ".,!")
+
+
+def _masked(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for word in words if word[:1].isalpha())
+
+
+def _likeness(left: tuple[str, ...], right: tuple[str, ...]) -> float:
+    """Share of the words that two steps have in common, numbers and signs aside."""
+    a, b = _masked(left), _masked(right)
+    if not a or not b:
+        return 1.0 if a == b else 0.0
+    rest = list(b)
+    shared = 0
+    for word in a:
+        if word in rest:
+            rest.remove(word)
+            shared += 1
+    return 2 * shared / (len(a) + len(b))
+
+
+def aligned_step(sample: Solution, reference: Solution) -> int | None:
+    """The first step that departs from the reference's wording, if the sample follows it; else null."""
+    mine = [_words(sample.step_text(i)) for i in range(len(sample.spans))]
+    theirs = [_words(reference.step_text(i)) for i in range(len(reference.spans))]
+    mine = [m for m in mine if m] or mine
+    if not theirs or len(mine) != len(sample.spans):
+        return None
+    same = 0
+    while same < min(len(mine), len(theirs)) and mine[same] == theirs[same]:
+        same += 1
+    if same == len(mine) or same == len(theirs):
+        return None
+    here, there = mine[same], theirs[same]
+    likeness = _likeness(here, there)
+    following = _likeness(here, theirs[same + 1]) if same + 1 < len(theirs) else 0.0
+    tail = [_likeness(a, b) for a, b in zip(mine[same + 1 :], theirs[same + 1 :], strict=False)]
+    is_follower = same > 0 or sum(likeness > 0.8 for likeness in tail) >= 1 or likeness > 0.9
+    if not is_follower or max(likeness, following) < MIN_LIKENESS:
+        return None
+    if same + sum(other > 0.8 for other in tail) < 2 and likeness <= 0.9:
+        return None  # one step that reads alike is no copy
+    return same

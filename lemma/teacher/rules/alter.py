@@ -1,0 +1,297 @@
+"""Makes one alteration of a correct solution and everything that follows from it.
+
+A `Task` is a solution to be spoilt, an `Alteration` one way to go wrong at one of its computations. It is carried
+out only if the result holds together: values stay sensible, every later number is explained, the edited text read
+afresh is as meant, and the answer is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from random import Random
+from typing import Final
+
+from lemma.arithmetic import Number, Truth, parse_number, read_equations
+from lemma.stages.base import InjectUnit
+from lemma.teacher.rules.carry import CONSTANTS, Carrier, apply_edits
+from lemma.teacher.rules.forms import Declined
+from lemma.teacher.rules.reading import Computation, Solution, read_quantities, read_solution, write_number
+
+MAX_TRIES: Final = 40
+MAX_RATIO: Final = 15  # a result further off than this would strike anybody as absurd
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is asked, as read."""
+
+    solution: Solution
+    question_text: str
+    question: frozenset[Fraction]
+    """Every value that the question mentions."""
+    quantities: tuple[tuple[Fraction, str], ...]
+    """The question's numerals with the words behind them."""
+    answer: Fraction
+    answer_start: int
+    """Offset of the line in the answer form."""
+    random: Random
+
+
+@dataclass(frozen=True, slots=True)
+class Alteration:
+    """One way to go wrong at one computation."""
+
+    target: Computation
+    new_result: Fraction | None = None
+    """A slip: the result that is written although it does not follow."""
+    operand: int = -1
+    new_operand: Fraction = Fraction(0)
+    operator: int = -1
+    new_symbol: str = ""
+    reason: str = ""
+    """Why it is wrong, where more can be said than the computation shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """The altered step, what follows it, and why it is wrong."""
+
+    step: int
+    """Number of the altered step, from 1."""
+    text: str
+    rest: str
+    explanation: str
+
+
+def read_task(unit: InjectUnit, form: str, random: Random) -> Task:
+    """Reads what is asked.
+
+    Raises:
+        Declined: the solution cannot be followed from its computations to its answer.
+    """
+    text = unit.gold.text
+    before, _, behind = form.partition("{answer}")
+    answer_start = text.rfind(before) if before else -1
+    if answer_start < 0 or not text.endswith(behind):
+        raise Declined("the solution does not end in the answer form")
+    written = text[answer_start + len(before) : len(text) - len(behind)].strip().strip("$%")
+    answer = parse_number(written) if written.replace(",", "").replace(".", "", 1).isdigit() else None
+    if answer is None:
+        raise Declined("the answer is not a plain number")
+    solution = read_solution(text)
+    if not solution.computations:
+        raise Declined("no computation can be read in the solution")
+    if any(e.truth is Truth.FALSE for e in solution.equations):
+        raise Declined("the solution holds an equation that is not true")
+    if all(c.shown != answer for c in solution.computations):
+        raise Declined("the answer is not the result of a computation that can be read")
+    question, quantities = _read_question(unit.problem.question)
+    return Task(solution, unit.problem.question, question, quantities, answer, answer_start, random)
+
+
+@lru_cache(maxsize=2048)
+def _read_question(text: str) -> tuple[frozenset[Fraction], tuple[tuple[Fraction, str], ...]]:
+    found = read_quantities(text)
+    numerals = []
+    for quantity in found:
+        if quantity.is_cardinal:
+            behind = text[quantity.end : quantity.end + 40].lstrip(" -").split(" ")
+            money = "$" if text[max(0, quantity.start - 1) : quantity.start] == "$" else ""
+            numerals.append((quantity.value, money or behind[0].strip(".,;:!?").lower()))
+    return frozenset(q.value for q in found), tuple(numerals)
+
+
+@lru_cache(maxsize=2048)
+def _forms_of(values: frozenset[Fraction]) -> frozenset[Fraction]:
+    """The question's values in every form in which they may stand: complements, parts of a hundred, and constants."""
+    forms = set(CONSTANTS) | values
+    for value in values:
+        if 0 < value <= 100:
+            forms.update((value / 100, 1 - value / 100, 1 + value / 100, 100 - value, 100 + value))
+        if 0 < value < 1:
+            forms.update((1 - value, 1 + value, Fraction(value.numerator), Fraction(value.denominator)))
+            forms.add(Fraction(value.denominator - value.numerator))
+    return frozenset(forms)
+
+
+def begin(task: Task, target: Computation) -> Carrier:
+    """A carrier for an alteration at `target`: what stands for other things there is never replaced."""
+    step_start = task.solution.spans[target.step][0]
+    earlier = {q.value for q in task.solution.quantities if q.start < step_start}
+    known = frozenset(task.question | earlier | set(target.operand_values))
+    return Carrier(task.solution, known, task.answer_start)
+
+
+def carry_out(task: Task, alteration: Alteration) -> Injected:
+    """Makes the alteration and everything that follows from it.
+
+    Raises:
+        Declined: it cannot be carried through.
+    """
+    target = alteration.target
+    equation = target.equation
+    carrier = begin(task, target)
+    step_start = task.solution.spans[target.step][0]
+    explained = set(target.operand_values)
+    if alteration.new_result is not None:
+        new = alteration.new_result
+    else:
+        new = _altered_value(task, alteration, carrier, step_start)
+        explained.add(alteration.new_operand)
+    carrier.change(target, new)
+    finish_carrying(task, carrier, equation.end, step_start, explained)
+    check_text(task, carrier, step_start, target if alteration.new_result is not None else None)
+    end = task.solution.spans[target.step][1]
+    step = apply_edits(task.solution.text, carrier.edits, step_start, end).strip()
+    rest = apply_edits(task.solution.text, carrier.edits, end, len(task.solution.text)).strip()
+    return Injected(target.step + 1, step, rest, explain(task, alteration, new))
+
+
+def _altered_value(task: Task, alteration: Alteration, carrier: Carrier, step_start: int) -> Fraction:
+    """Writes the altered operand or operator, and returns what the work then gives, as shown."""
+    target = alteration.target
+    expression = target.equation.work
+    values = list(target.operand_values)
+    program = list(expression.program)
+    if alteration.operand >= 0:
+        number = expression.numbers[alteration.operand]
+        values[alteration.operand] = alteration.new_operand
+        carrier.write(number, alteration.new_operand)
+        _reword_mentions(task, carrier, number, alteration.new_operand, step_start)
+    exact = expression.evaluate(values)
+    if alteration.operator >= 0:
+        symbols = [i for i, step in enumerate(program) if isinstance(step, str) and step in "+-*/"]
+        if len(symbols) != 1:
+            raise Declined("more than one operation stands in the equation")
+        program[symbols[0]] = alteration.new_symbol
+        exact = type(expression)(
+            expression.start, expression.end, expression.numbers, (), tuple(program), None
+        ).evaluate(values)
+        operator = expression.operators[alteration.operator]
+        carrier.edits[operator.start, operator.end] = alteration.new_symbol
+    if exact is None:
+        raise Declined("the altered equation cannot be computed")
+    new = exact * target.scale
+    ratio = new / target.shown if target.shown else Fraction(0)
+    if not Fraction(1, MAX_RATIO) <= ratio <= MAX_RATIO:
+        raise Declined("the wrong value would be absurd")
+    if new == target.shown or new == task.answer:
+        raise Declined("the alteration changes nothing")
+    return new
+
+
+def _reword_mentions(task: Task, carrier: Carrier, number: Number, new: Fraction, step_start: int) -> None:
+    """The misread quantity stands in the words before the equation too: ``Since Carla made 50 batches, …``."""
+    for quantity in task.solution.quantities:
+        if step_start <= quantity.start < task_end(carrier, number) and quantity.value == number.value:
+            if quantity.start == number.start:
+                continue
+            digits = write_number(new, task.solution.text[quantity.start : quantity.end])
+            if quantity.is_word or digits is None:
+                raise Declined("the quantity is also written in words")
+            carrier.edits[quantity.start, quantity.end] = digits
+
+
+def task_end(carrier: Carrier, number: Number) -> int:
+    """Start of the equation that `number` stands in: mentions before it are of the same quantity."""
+    for equation in carrier.solution.equations:
+        if equation.start <= number.start < equation.end:
+            return equation.start
+    return number.start
+
+
+def finish_carrying(task: Task, carrier: Carrier, behind: int, step_start: int, extra: set[Fraction]) -> None:
+    """Carries on from offset `behind`, settles the prose from `step_start` on, and sees that the answer changed.
+
+    `extra` are the values that the alteration itself brings in.
+
+    Raises:
+        Declined: it cannot be carried through.
+    """
+    later = [
+        c for c in task.solution.computations if c.equation.start >= behind - 1 and c.equation.right.start >= behind
+    ]
+    carrier.carry(later)
+    if carrier.changed.get(task.answer, task.answer) == task.answer:
+        raise Declined("the alteration does not reach the answer")
+    explained = extra | _forms_of(task.question)
+    explained.update(q.value for q in task.solution.quantities if q.start < step_start)
+    explained.update(c.shown for c in later if c.shown not in carrier.changed)
+    carrier.settle_prose(step_start, explained)
+
+
+def check_text(task: Task, carrier: Carrier, start: int, target: Computation | None) -> None:
+    """Reads the edited text afresh from `start`: a slip is false, and every other equation is as it was.
+
+    `target` is the computation that was got wrong, if its equation is to be false.
+
+    Raises:
+        Declined: something else reads differently.
+    """
+    text = apply_edits(task.solution.text, carrier.edits, start, len(task.solution.text))
+    olds = [e for e in task.solution.equations if e.start >= start]
+    news = read_equations(text)
+    if len(news) != len(olds):
+        raise Declined("the altered text reads differently")
+    for old, new in zip(olds, news, strict=True):
+        is_slip = target is not None and old.start == target.equation.start
+        if new.truth is not (Truth.FALSE if is_slip else old.truth):
+            raise Declined("the altered text does not hold together")
+
+
+def first_that_works(task: Task, alterations: Iterator[Alteration]) -> Injected:
+    """Carries out the first alteration that can be.
+
+    Raises:
+        Declined: none can, with the last one's reason.
+    """
+    reason = "no computation of the solution lends itself to this error"
+    for tried, alteration in enumerate(alterations):
+        if tried >= MAX_TRIES:
+            break
+        try:
+            return carry_out(task, alteration)
+        except Declined as declined:
+            reason = str(declined)
+    raise Declined(reason)
+
+
+def targets(task: Task) -> list[Computation]:
+    """The computations that may be altered, in a seeded order: plain ones whose value is exact."""
+    found = [
+        c
+        for c in task.solution.computations
+        if c.is_exact and c.equation.end <= task.answer_start and 2 <= len(c.equation.operands) <= 6
+    ]
+    task.random.shuffle(found)
+    return found
+
+
+def written(task: Task, computation: Computation) -> str:
+    """The work as it stands in the text."""
+    work = computation.equation.work
+    return task.solution.text[work.start : work.end].strip()
+
+
+def explain(task: Task, alteration: Alteration, new: Fraction) -> str:
+    """What was altered, and what would be right."""
+    target = alteration.target
+    work = written(task, target)
+    right, wrong = write_number(target.shown) or "", write_number(new) or ""
+    if alteration.new_result is not None:
+        return f"{work} is {right}, not {wrong}: the computation is carried out wrongly."
+    if alteration.reason:
+        return f"{alteration.reason}: right is {work} = {right}, and not {wrong}."
+    if alteration.operator >= 0:
+        names = {"+": "added", "-": "subtracted", "*": "multiplied", "/": "divided"}
+        old = target.equation.operators[0].symbol
+        return (
+            f"The numbers are {names[alteration.new_symbol]} where they have to be {names[old]}: "
+            f"right is {work} = {right}."
+        )
+    number = target.equation.operands[alteration.operand]
+    old_digits, new_digits = write_number(number.value) or "", write_number(alteration.new_operand) or ""
+    return f"{new_digits} is used where {old_digits} belongs: right is {work} = {right}."

@@ -1,0 +1,194 @@
+"""What is wrong in a mistake's last kept step, and what a correct solution has in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from random import Random
+
+from lemma.arithmetic import Truth
+from lemma.teacher.rules import wording
+from lemma.teacher.rules.forms import Declined
+from lemma.teacher.rules.reading import Computation, Solution, write_number
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, and where the correct solution stands."""
+
+    kind: str
+    wrong: Computation | None
+    """In the mistake's prefix; null where the wrong step computes nothing."""
+    wrong_text: str
+    """The wrong value as to be named."""
+    right: Computation | None
+    """In the correct solution; null where a false equation is merely recomputed."""
+    right_value: Fraction
+    established: frozenset[Fraction] = frozenset()
+    """Values of the correct solution that need not be computed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A unit, read."""
+
+    prefix: Solution
+    gold: Solution
+    question: str
+    error_type: str
+    solution_text: str
+    random: Random
+    wrong_step: int
+    """Index of the step that holds the mistake."""
+
+
+def find(case: Case) -> Finding:
+    """The wrong claim in the last step of the prefix, and what is right in its place."""
+    here = [c for c in case.prefix.computations if c.step == case.wrong_step]
+    for computation in here:
+        if computation.equation.truth is Truth.FALSE:
+            return _false_equation(case, computation)
+    gold_results = {c.shown for c in case.gold.computations}
+    established = established_values(case)
+    departing = [c for c in here if c.shown not in gold_results]
+    if not departing and case.error_type == "missing_step":
+        established |= {c.shown for c in here}  # what the step computes is right: something is missing behind it
+        here = []
+    candidates = _candidates(case, established)
+    if not here:
+        return _claim_without_work(case, candidates[0], established)
+    wrong = (departing or here)[0]
+    right = _counterpart(wrong, candidates)
+    kind = _kind(case, wrong, right)
+    if kind == "operand":
+        skipped = _skipped(case, differing(wrong, right)[0][1], established)
+        if skipped is not None:
+            kind, right = "missing", skipped
+    shown = shown_text(case.prefix.text, wrong)
+    return Finding(kind, wrong, shown, right, right.shown, frozenset(established))
+
+
+def _candidates(case: Case, established: set[Fraction]) -> list[Computation]:
+    """What the correct solution still has to compute; its last computation where nothing is left."""
+    computations = [c for c in case.gold.computations if c.is_true]
+    if not computations:
+        raise Declined("no computation can be read in the correct solution")
+    candidates = [c for c in computations if c.shown not in established]
+    position = gold_position(case)
+    if position is not None:
+        candidates = [c for c in candidates if c.step >= position] or candidates
+    return candidates or computations[-1:]
+
+
+def _false_equation(case: Case, computation: Computation) -> Finding:
+    exact = computation.equation.work.value
+    if exact is None or "neg" in computation.equation.work.program:
+        raise Declined("the false equation cannot be computed in plain words")
+    right = exact * computation.scale
+    if write_number(right) is None:
+        raise Declined("the right value has no short decimal form")
+    shown = shown_text(case.prefix.text, computation)
+    return Finding("calculation", computation, shown, None, right, frozenset(established_values(case)))
+
+
+def gold_position(case: Case) -> int | None:
+    """The step of the correct solution that belongs in place of the wrong one, where the texts ran alike so far."""
+    start = case.prefix.spans[case.wrong_step][0]
+    if start and case.gold.text[:start] == case.prefix.text[:start]:
+        return min(case.gold.step_index(start), len(case.gold.spans) - 1)
+    return 0 if start == 0 else None
+
+
+def established_values(case: Case) -> set[Fraction]:
+    """Values of the correct solution that the prefix has found before its wrong step, from the same numbers.
+
+    An equal value made of other numbers is another thing: 6 miles are not 6 miles an hour.
+    """
+    found: set[Fraction] = set()
+    for mine in case.prefix.computations:
+        if mine.step >= case.wrong_step or not mine.is_true:
+            continue
+        numbers = set(mine.operand_values)
+        if any(mine.shown == c.shown and not numbers.isdisjoint(c.operand_values) for c in case.gold.computations):
+            found.add(mine.shown)
+    return found
+
+
+def _claim_without_work(case: Case, right: Computation, established: set[Fraction]) -> Finding:
+    quantities = [q for q in case.prefix.quantities if q.start >= case.prefix.spans[case.wrong_step][0]]
+    if not quantities:
+        raise Declined("the wrong step holds no number to speak about")
+    last = quantities[-1]
+    text = case.prefix.text
+    start = last.start - (text[last.start - 1 : last.start] == "$")
+    shown = text[start : last.end] + ("%" if text[last.end : last.end + 1] == "%" else "")
+    results = {c.shown for c in case.gold.computations}
+    kind = "stopped" if case.error_type == "missing_step" and last.value in results else "claimed"
+    return Finding(kind, None, shown, right, right.shown, frozenset(established))
+
+
+def _counterpart(wrong: Computation, candidates: list[Computation]) -> Computation:
+    """The computation of the correct solution that most resembles the wrong one; the first among equals."""
+    operands = sorted(wrong.operand_values)
+
+    def likeness(right: Computation) -> tuple[int, int]:
+        others = list(right.operand_values)
+        shared = 0
+        for value in operands:
+            if value in others:
+                others.remove(value)
+                shared += 1
+        return (2 * shared - len(others) + (wrong.symbols == right.symbols), shared)
+
+    best = max(candidates[:3], key=likeness)
+    return best if likeness(best)[1] else candidates[0]
+
+
+def _skipped(case: Case, good: Fraction, established: set[Fraction]) -> Computation | None:
+    """The computation that gives the operand which is needed, if it has not been made yet."""
+    if good in established or wording.phrase_about(case.question, good):
+        return None
+    return next((c for c in case.gold.computations if c.shown == good and c.is_true), None)
+
+
+def _kind(case: Case, wrong: Computation, right: Computation) -> str:
+    """How the two computations differ, which decides the words."""
+    same_operands = sorted(wrong.operand_values) == sorted(right.operand_values)
+    if same_operands and len(wrong.symbols) == len(right.symbols) == 1 and wrong.symbols != right.symbols:
+        return "operator"
+    if wrong.symbols == right.symbols and len(differing(wrong, right)) == 1:
+        return "operand"
+    if case.error_type == "missing_step":
+        return "missing"
+    return "departed"
+
+
+def differing(wrong: Computation, right: Computation) -> list[tuple[Fraction, Fraction]]:
+    """Pairs (wrong, right) of operands that differ, place by place; the order of a sum or product is free."""
+    left, other = list(wrong.operand_values), list(right.operand_values)
+    if len(left) != len(other):
+        return [(Fraction(0), Fraction(0))] * 9
+    if set(wrong.symbols) <= {"+"} or set(wrong.symbols) <= {"*"}:
+        for value in list(left):
+            if value in other:
+                left.remove(value)
+                other.remove(value)
+        return list(zip(left, other, strict=True))
+    return [(a, b) for a, b in zip(left, other, strict=True) if a != b]
+
+
+def shown_text(text: str, computation: Computation) -> str:
+    """A result as it is written, with its currency or percent sign."""
+    number = computation.equation.result
+    if number is None:
+        return write_number(computation.shown) or ""
+    return f"{number.currency}{text[number.start : number.end]}{'%' if number.is_percent else ''}"
+
+
+def value_text(text: str, computation: Computation, value: Fraction) -> str:
+    """`value` in the manner in which the computation's result is written."""
+    number = computation.equation.result
+    if number is None:
+        return write_number(value) or ""
+    digits = write_number(value, text[number.start : number.end], is_money=bool(number.currency)) or ""
+    return f"{number.currency}{digits}{'%' if number.is_percent else ''}"
