@@ -39,8 +39,12 @@ def _likeness(left: tuple[str, ...], right: tuple[str, ...]) -> float:
     return 2 * shared / (len(a) + len(b))
 
 
-def aligned_step(sample: Solution, reference: Solution) -> int | None:
-    """The first step that departs from the reference's wording, if the sample follows it; else null."""
+def aligned_step(sample: Solution, reference: Solution) -> tuple[int, bool] | None:
+    """The first step that departs from the reference's wording, if the sample follows it; else null.
+
+    Returns:
+        The step's index, from 0, and whether it rather is the reference's next one: then a step was left out.
+    """
     mine = [_words(sample.step_text(i)) for i in range(len(sample.spans))]
     theirs = [_words(reference.step_text(i)) for i in range(len(reference.spans))]
     mine = [m for m in mine if m] or mine
@@ -60,4 +64,4 @@ def aligned_step(sample: Solution, reference: Solution) -> int | None:
         return None
     if same + sum(other > 0.8 for other in tail) < 2 and likeness <= 0.9:
         return None  # one step that reads alike is no copy
-    return same
+    return same, len(mine) < len(theirs) and following > likeness

@@ -7,7 +7,7 @@ value no correct path passes through (`paths`) although the answer depends on it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
 from typing import Final
@@ -89,9 +89,12 @@ def find_error(case: Case, random: Random) -> Error:
     Raises:
         Declined: it cannot be told.
     """
-    step = aligned_step(case.sample, case.reference)
-    if step is not None:
-        return _describe(case, step, random)
+    aligned = aligned_step(case.sample, case.reference)
+    if aligned is not None:
+        step, is_left_out = aligned
+        error = _describe(case, step, random)
+        is_named = error.error_type in ("calculation_error", "operator_error")
+        return replace(error, error_type="missing_step") if is_left_out and not is_named else error
     return _by_values(case, random)
 
 
@@ -290,7 +293,7 @@ def _classify(case: Case, wrong: Computation, right: Computation) -> str:
     if not left and not other and wrong.symbols != right.symbols:
         return "operator_error"
     earlier = {c.shown for c in case.sample.computations if c.equation.end <= wrong.equation.start}
-    if len(left) == len(other) == 1 and len(wrong.symbols) == len(right.symbols):
+    if len(left) == len(other) == 1 and sorted(wrong.symbols) == sorted(right.symbols):
         return _operand_type(case, left[0], other[0], earlier)
     if left and not other and all(v not in case.paths.known and v not in earlier for v in left):
         return "adding_irrelevant_information"
@@ -302,11 +305,11 @@ def _classify(case: Case, wrong: Computation, right: Computation) -> str:
 def _operand_type(case: Case, bad: Fraction, good: Fraction, earlier: set[Fraction]) -> str:
     if good in CONVERSIONS and good not in case.paths.known and bad not in case.paths.known:
         return "unit_conversion_error"
-    if good in case.paths.results and good not in case.paths.known:
-        return "referencing_previous_step_value_error"
-    if good in case.paths.known:
+    if good in case.paths.results and good not in case.paths.said and good not in earlier:
+        return "missing_step"  # what is needed here has not been worked out
+    if bad in case.paths.said or (good in case.paths.known and bad not in earlier):
         return "referencing_context_value_error"
-    if bad in earlier:
+    if bad in earlier or good in case.paths.results:
         return "referencing_previous_step_value_error"
     return "question_misinterpretation"
 

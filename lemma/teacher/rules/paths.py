@@ -38,6 +38,8 @@ class Paths:
 
     results: frozenset[Fraction]
     """The results of the reference's own computations."""
+    said: frozenset[Fraction]
+    """The numbers of the question, as it says them."""
     known: frozenset[Fraction]
     """What the question gives, with percentages and fractions in their other forms."""
     derived: frozenset[Fraction]
@@ -183,4 +185,5 @@ def read_paths(question: str, reference: str) -> Paths:
             derived.update((value * scale, value / scale))
     operands = {n.value for c in computations for n in c.equation.operands}
     allowed = derived | known | operands
-    return Paths(frozenset(results), frozenset(known), frozenset(derived), frozenset(allowed), computations)
+    said = frozenset(q.value for q in read_quantities(question))
+    return Paths(frozenset(results), said, frozenset(known), frozenset(derived), frozenset(allowed), computations)
