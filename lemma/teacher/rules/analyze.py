@@ -244,8 +244,8 @@ def _false(case: Case, computation: Computation, random: Random) -> Error:
 def _missing(case: Case, step: int, computation: Computation, right: Computation, quote: str) -> Error:
     work = wording.work_text(case.reference.text, right.equation.work)
     explanation = (
-        f"{write_number(computation.shown)} is not the end of it: "
-        f"the step {work} = {write_number(right.shown)} is missing."
+        f"The step {work} = {write_number(right.shown)} is missing, so {write_number(computation.shown)} "
+        "is not yet what is needed."
     )
     return Error(step, "missing_step", quote, explanation)
 
@@ -255,7 +255,10 @@ def _departure(case: Case, computation: Computation, random: Random, step: int |
     open_ones = _open_references(case, computation.step) or list(case.paths.computations[-1:])
     right = _counterpart(computation, open_ones)
     error_type = _classify(case, computation, right)
-    at = _first_mention(case, computation, right) if step is None else step
+    at = _first_mention(case, computation) if step is None else step
+    skipped = next((c for c in open_ones if c.shown in right.operand_values), None)
+    if error_type == "missing_step" and skipped is not None:
+        return _missing(case, at, computation, skipped, _quote(case.sample, at, computation))
     work = wording.work_text(case.sample.text, computation.equation.work)
     right_work = wording.work_text(case.reference.text, right.equation.work)
     explanation = pick(
@@ -279,7 +282,7 @@ def _counterpart(wrong: Computation, candidates: list[Computation]) -> Computati
             if value in others:
                 others.remove(value)
                 count += 1
-        return 2 * count - len(others)
+        return 2 * count - len(others) + (sorted(wrong.symbols) == sorted(right.symbols))
 
     return max(candidates[:4], key=shared)
 
@@ -314,7 +317,7 @@ def _operand_type(case: Case, bad: Fraction, good: Fraction, earlier: set[Fracti
     return "question_misinterpretation"
 
 
-def _first_mention(case: Case, computation: Computation, right: Computation) -> int:
+def _first_mention(case: Case, computation: Computation) -> int:
     """The step in which a number that comes from nowhere is first said, at the latest the computation's own."""
     results = {c.shown for c in case.sample.computations}
     for value in computation.operand_values:
