@@ -18,7 +18,7 @@ from lemma.teacher.rules.smooth import smooth
 
 __all__ = ["INJECTED_TYPES", "RulesTeacher"]
 
-MAX_CHARS = 200_000  # a text longer than this is no solution of a word problem
+MAX_CHARS = 30_000  # a text longer than this is no solution of a word problem
 
 
 class RulesTeacher:

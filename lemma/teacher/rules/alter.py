@@ -18,7 +18,7 @@ from lemma.arithmetic import Number, Truth, parse_number, read_equations
 from lemma.stages.base import InjectUnit
 from lemma.teacher.rules.carry import CONSTANTS, Carrier, apply_edits
 from lemma.teacher.rules.forms import Declined
-from lemma.teacher.rules.reading import Computation, Solution, read_quantities, read_solution, write_number
+from lemma.teacher.rules.reading import Computation, Solution, read_bounded, read_quantities, write_number
 
 MAX_TRIES: Final = 40
 MAX_RATIO: Final = 15  # a result further off than this would strike anybody as absurd
@@ -81,7 +81,7 @@ def read_task(unit: InjectUnit, form: str, random: Random) -> Task:
     answer = parse_number(written) if written.replace(",", "").replace(".", "", 1).isdigit() else None
     if answer is None:
         raise Declined("the answer is not a plain number")
-    solution = read_solution(text)
+    solution = read_bounded(text)
     if not solution.computations:
         raise Declined("no computation can be read in the solution")
     if any(e.truth is Truth.FALSE for e in solution.equations):

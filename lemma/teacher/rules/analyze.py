@@ -20,7 +20,7 @@ from lemma.teacher.rules.align import aligned_step
 from lemma.teacher.rules.carry import CONSTANTS
 from lemma.teacher.rules.forms import Declined, pick, tagged
 from lemma.teacher.rules.paths import CONVERSIONS, Paths, read_paths
-from lemma.teacher.rules.reading import Computation, Solution, read_solution, write_number
+from lemma.teacher.rules.reading import Computation, Solution, read_bounded, write_number
 
 MAX_GAP: Final = 3
 """Steps in a row that compute nothing readable; behind more of them, the error may well stand among them."""
@@ -59,8 +59,8 @@ def analyze(unit: AnalyzeUnit, random: Random) -> str:
     problem = unit.problem
     reference = strip_answer(problem.reference_solution)
     case = Case(
-        read_solution(unit.sample.text),
-        read_solution(reference),
+        read_bounded(unit.sample.text),
+        read_bounded(reference),
         read_paths(problem.question, reference),
         problem.question,
         _plain_value(unit.sample.answer),

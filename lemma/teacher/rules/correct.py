@@ -26,7 +26,7 @@ from lemma.teacher.rules.finding import (
     value_text,
 )
 from lemma.teacher.rules.forms import Declined, capitalised, pick, tagged
-from lemma.teacher.rules.reading import Computation, Solution, read_solution
+from lemma.teacher.rules.reading import Computation, Solution, read_bounded
 from lemma.teacher.rules.reasons import why
 from lemma.teacher.rules.reword import reworded
 
@@ -57,8 +57,8 @@ def correct(unit: CorrectUnit, form: str, random: Random) -> str:
     mistake = unit.mistake
     if mistake.error_type not in UNDERSTOOD:
         raise Declined(f"the rules do not know the error type {mistake.error_type[:60]}")
-    prefix = read_solution(mistake.prefix)
-    gold = read_solution(strip_answer(unit.gold.text))
+    prefix = read_bounded(mistake.prefix)
+    gold = read_bounded(strip_answer(unit.gold.text))
     if not gold.spans or not prefix.spans:
         raise Declined("there is no solution to go by")
     case = Case(

@@ -13,8 +13,10 @@ from typing import Final
 from lemma.arithmetic import Equation, Truth, parse_number, read_equations, tokenise
 from lemma.arithmetic.tokens import Token
 from lemma.steps import step_spans
+from lemma.teacher.rules.forms import Declined
 
 MAX_DECIMALS: Final = 6
+MAX_EQUATIONS: Final = 200
 
 _UNITS: Final = [
     "zero",
@@ -224,6 +226,18 @@ def read_solution(text: str) -> Solution:
         if computation is not None:
             computations.append(computation)
     return Solution(text, spans, equations, tuple(computations), read_quantities(text), starts)
+
+
+def read_bounded(text: str) -> Solution:
+    """Reads a solution as `read_solution` does, if it is of a size that a worked solution has.
+
+    Raises:
+        Declined: it holds more computations than any; some of what is done with them grows with their square.
+    """
+    solution = read_solution(text)
+    if len(solution.equations) > MAX_EQUATIONS:
+        raise Declined("a text holds too many equations to be a worked solution")
+    return solution
 
 
 def write_number(value: Fraction, like: str = "", *, is_money: bool = False) -> str | None:
