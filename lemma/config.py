@@ -124,6 +124,8 @@ class TeacherConfig(Endpoint):
     def _model_fits_backend(self) -> TeacherConfig:
         if self.backend == "rules" and self.model != "rules":
             raise ValueError(f"model {self.model!r} needs `backend: openai` (backend is `rules`)")
+        if self.backend != "rules" and "model" not in self.model_fields_set:
+            raise ValueError("needs a `model`")
         return self
 
 

@@ -21,11 +21,13 @@ from lemma.injection import Injection
 from lemma.problems import ProblemsFolder, read_into
 from lemma.progress import ProgressMeter
 from lemma.prompts import Prompts
+from lemma.records import content_hash
 from lemma.runfile import changes, read_runfile, write_runfile
 from lemma.shards import RunLock, StageFolder, read_json
 from lemma.stages.analyze import AnalyzeStage
 from lemma.stages.base import Stage
 from lemma.stages.correct import CorrectStage
+from lemma.stages.inject import InjectStage
 from lemma.stages.sample import SampleStage
 from lemma.stages.smooth import SmoothStage
 from lemma.stagework import StageWork
@@ -111,13 +113,13 @@ class Pipeline:
         self._strays = ProblemsFolder(self._run).strays()
         if before is not None:
             self._tell_changes(before)
-        write_runfile(self._run, config, {name: stage.fingerprint for name, stage in self._stages.items()})
+        write_runfile(self._run, config, self._fingerprints())
         self._tell_reading()
 
     def _tell_changes(self, before: Mapping[str, Any]) -> None:
         changed = changes(before["config"], self._config)
         old = before.get("fingerprints") or {}
-        reopened = [name for name, stage in self._stages.items() if old.get(name) not in (None, stage.fingerprint)]
+        reopened = [name for name, present in self._fingerprints().items() if old.get(name) not in (None, present)]
         if changed:
             self._say(f"{self._run}: was last worked on with another configuration: {'; '.join(changed)}")
         elif reopened:
@@ -125,6 +127,14 @@ class Pipeline:
         if reopened:
             first = min(STAGES.index(name) for name in reopened)
             self._say(f"reopened: {', '.join(STAGES[first:])}; only replies that are missing are asked for")
+
+    def _fingerprints(self) -> dict[str, str]:
+        """Of every stage, for telling which ones a change reopens."""
+        config = self._config
+        stages = [*self._stages.values(), InjectStage(config, self._prompts, self._taxonomy, {})]
+        fingerprints = {stage.name: stage.fingerprint for stage in stages}
+        fingerprints["export"] = content_hash(json.dumps(config.content_of("export"), sort_keys=True))
+        return fingerprints
 
     def _tell_reading(self) -> None:
         for source in self._problems["sources"]:
