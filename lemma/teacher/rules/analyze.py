@@ -258,7 +258,8 @@ def _departure(case: Case, computation: Computation, random: Random, step: int |
     at = _first_mention(case, computation) if step is None else step
     skipped = next((c for c in open_ones if c.shown in right.operand_values), None)
     if error_type == "missing_step" and skipped is not None:
-        return _missing(case, at, computation, skipped, _quote(case.sample, at, computation))
+        quote = _quote(case.sample, at, computation if at == computation.step else None)
+        return _missing(case, at, computation, skipped, quote)
     work = wording.work_text(case.sample.text, computation.equation.work)
     right_work = wording.work_text(case.reference.text, right.equation.work)
     explanation = pick(

@@ -7,9 +7,13 @@ from fractions import Fraction
 from random import Random
 
 from lemma.arithmetic import Truth
+from lemma.endings import strip_answer
 from lemma.teacher.rules import wording
 from lemma.teacher.rules.forms import Declined
 from lemma.teacher.rules.reading import Computation, Solution, write_number
+
+_STOPPING = ("missing_step", "question_misinterpretation")
+"""Types under which a value on the way may be given as the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,11 @@ def established_values(case: Case) -> set[Fraction]:
 
 
 def _claim_without_work(case: Case, right: Computation, established: set[Fraction]) -> Finding:
-    quantities = [q for q in case.prefix.quantities if q.start >= case.prefix.spans[case.wrong_step][0]]
+    start, end = case.prefix.spans[case.wrong_step]
+    # the bare answer repeats the claim without its unit; the sentence before it says more
+    said_end = start + len(strip_answer(case.prefix.text[start:end])) or end
+    here = [q for q in case.prefix.quantities if q.start >= start]
+    quantities = [q for q in here if q.start < said_end] or here
     if not quantities:
         raise Declined("the wrong step holds no number to speak about")
     last = quantities[-1]
@@ -123,7 +131,7 @@ def _claim_without_work(case: Case, right: Computation, established: set[Fractio
     start = last.start - (text[last.start - 1 : last.start] == "$")
     shown = text[start : last.end] + ("%" if text[last.end : last.end + 1] == "%" else "")
     results = {c.shown for c in case.gold.computations}
-    kind = "stopped" if case.error_type == "missing_step" and last.value in results else "claimed"
+    kind = "stopped" if case.error_type in _STOPPING and last.value in results else "claimed"
     return Finding(kind, None, shown, right, right.shown, frozenset(established))
 
 
