@@ -8,6 +8,7 @@ requests and replies: https://platform.openai.com/docs/api-reference/chat/create
 from __future__ import annotations
 
 import email.utils
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ import orjson
 from lemma.config import Endpoint
 from lemma.errors import ConfigError, TeacherError
 from lemma.stages.base import Reply, Request, Usage
+from lemma.stages.reading import encodable
 from lemma.teacher.base import CallFailed
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ class OpenAITeacher:
 
     def _refusal(self, request: Request, error: openai.APIStatusError) -> Reply:
         """A status of 400 or above: a refusal of this request, of this call, or of us altogether."""
-        status, words = error.status_code, " ".join(str(error.message).split())[:500]
+        status, words = error.status_code, self._words(str(error.message))
         if status in (401, 403, 404) or error.code in ("insufficient_quota", "model_not_found"):
             raise TeacherError(f"{self._where()} refuses every call: {words}; {self._mend(status)}") from None
         if status in (400, 413, 422):
@@ -101,6 +103,10 @@ class OpenAITeacher:
                 ) from None
             return Reply(request.key, "", "refused", detail=words, created_s=time.time())
         raise CallFailed(words, status in (429, 503), _retry_after_s(error.response.headers)) from None
+
+    def _words(self, message: str) -> str:
+        """What the endpoint says, as one line; servers have been seen to repeat the key, we must not."""
+        return encodable(" ".join(message.replace(self._key, "(key)").split())[:500])
 
     def _where(self) -> str:
         url = urlsplit(str(self._client.base_url)) if self._client is not None else None
@@ -152,34 +158,56 @@ def _body(request: Request) -> tuple[str, dict[str, Any]]:
 
 def _reply(request: Request, content: bytes) -> Reply:
     try:
-        tree = orjson.loads(content)
+        tree = _tree(content)
         choice = tree["choices"][0]
-        message = choice.get("message") or {}
-        text = choice.get("text", "") if "text" in choice else message.get("content")
-        usage = tree.get("usage") or {}
+        is_chat = "text" not in choice
+        message = choice["message"] if is_chat else {}
+        text = message.get("content") if is_chat else choice["text"]
+        refusal = message.get("refusal")
+        reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
         finish_reason = str(choice.get("finish_reason"))
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         raise CallFailed(f"the body is no whole reply ({type(error).__name__}): {content[:200]!r}") from None
-    refusal = message.get("refusal")
     return Reply(
         key=request.key,
-        text=text if isinstance(text, str) else "",
-        finish_reason="refused" if refusal else WHOLE.get(finish_reason, finish_reason),
-        model=str(tree.get("model") or ""),
-        reasoning=str(message.get("reasoning_content") or message.get("reasoning") or ""),
-        usage=_usage(usage),
-        detail=str(refusal) if refusal else "",
+        text=encodable(text) if isinstance(text, str) else "",
+        finish_reason="refused" if refusal else encodable(WHOLE.get(finish_reason, finish_reason)),
+        model=encodable(str(tree.get("model") or "")),
+        reasoning=encodable(str(reasoning)),
+        usage=_usage(tree.get("usage")),
+        detail=encodable(str(refusal)) if refusal else "",
         created_s=time.time(),
     )
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage:
-    details = usage.get("prompt_tokens_details") or {}
+def _tree(content: bytes) -> Any:
+    """The body's JSON.
+
+    Raises:
+        ValueError: it is none.
+        RecursionError: it is nested beyond reason.
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        # some servers send half a surrogate pair, or NaN among the log-probabilities: answered, and paid for
+        return json.loads(content)
+
+
+def _usage(usage: object) -> Usage:
+    """Tokens; what cannot be read counts as 0, since a reply must not be lost over its bill."""
+    if not isinstance(usage, Mapping):
+        return Usage()
+    details = usage.get("prompt_tokens_details")
     return Usage(
-        input_tokens=int(usage.get("prompt_tokens") or 0),
-        cached_input_tokens=int(details.get("cached_tokens") or 0),
-        output_tokens=int(usage.get("completion_tokens") or 0),
+        input_tokens=_count(usage.get("prompt_tokens")),
+        cached_input_tokens=_count(details.get("cached_tokens")) if isinstance(details, Mapping) else 0,
+        output_tokens=_count(usage.get("completion_tokens")),
     )
+
+
+def _count(value: object) -> int:
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else 0
 
 
 def _retry_after_s(headers: httpx2.Headers) -> float | None:
@@ -193,4 +221,8 @@ def _retry_after_s(headers: httpx2.Headers) -> float | None:
     date = email.utils.parsedate_tz(headers.get("retry-after", ""))
     if date is None:
         return None
-    return min(MAX_RETRY_AFTER_S, max(0.0, email.utils.mktime_tz(date) - time.time()))
+    try:
+        until_s = email.utils.mktime_tz(date)
+    except (ValueError, OverflowError):  # the year 99999
+        return None
+    return min(MAX_RETRY_AFTER_S, max(0.0, until_s - time.time()))
