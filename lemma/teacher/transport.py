@@ -7,6 +7,7 @@ engine's business, so the pool has no limit of its own and a call never waits fo
 
 from __future__ import annotations
 
+import urllib.request
 from types import TracebackType
 
 import aiohttp
@@ -27,12 +28,18 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     def __init__(self, timeout_s: float) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_S, timeout_s))
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, str] = {}
 
     def _open(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=75)
-        return aiohttp.ClientSession(
-            connector=connector, timeout=self._timeout, trust_env=True, cookie_jar=aiohttp.DummyCookieJar()
-        )
+        # not `trust_env`: it would look for the host in ~/.netrc, whose credentials cannot stand beside the key
+        return aiohttp.ClientSession(connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar())
+
+    def _proxy_for(self, url: URL) -> str | None:
+        """The proxy that the environment names (``HTTPS_PROXY``, ``NO_PROXY``, …)."""
+        if not self._proxies or url.host is None or urllib.request.proxy_bypass(url.host):
+            return None
+        return self._proxies.get(url.scheme)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Sends a request and reads the whole response.
@@ -43,7 +50,9 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         """
         if self._session is None:
             self._session = self._open()
-        url = URL(str(request.url), encoded=True)
+            self._proxies = urllib.request.getproxies()
+        # credentials in the address are in the headers by now
+        url = URL(str(request.url), encoded=True).with_user(None)
         try:
             async with self._session.request(
                 request.method,
@@ -51,6 +60,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 headers=request.headers.multi_items(),
                 data=await request.aread(),
                 allow_redirects=False,
+                proxy=self._proxy_for(url),
             ) as response:
                 content = await response.read()
         except TimeoutError as error:
