@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 MAX_DIGITS: Final = 18  # longer digit runs are identifiers or noise, and would make exact work slow
@@ -104,6 +105,7 @@ class Equation(NamedTuple):
         return bool(self.work.operators) and self.right.is_lone
 
 
+@lru_cache(maxsize=8192)
 def parse_number(digits: str) -> Fraction | None:
     """The value of plain digits such as ``1,250.75``; null if there are too many of them."""
     plain = digits

@@ -17,7 +17,7 @@ _LABEL: Final = re.compile(r"\A\s*(?:step\s*)?\d{1,2}\s*[:.)]\s+", re.IGNORECASE
 
 @lru_cache(maxsize=8192)
 def _words(step: str) -> tuple[str, ...]:
-    plain = _LABEL.sub("", _MARK.sub("", strip_answer(step))).replace("−", "-").replace("–", "-")
+    plain = _LABEL.sub("", _MARK.sub("", step)).replace("−", "-").replace("–", "-")
     return tuple(word.lower() for word in _WORD.findall(plain) if word not in ".,!")
 
 
@@ -39,16 +39,25 @@ def _likeness(left: tuple[str, ...], right: tuple[str, ...]) -> float:
     return 2 * shared / (len(a) + len(b))
 
 
+def _begins_alike(sample: Solution, theirs: list[tuple[str, ...]]) -> bool:
+    """Whether the first step is like the reference's first or second one: else nothing more need be read."""
+    first = _words(strip_answer(sample.step_text(0)) if len(sample.spans) == 1 else sample.step_text(0))
+    return any(first == other or _likeness(first, other) >= MIN_LIKENESS for other in theirs[:2])
+
+
 def aligned_step(sample: Solution, reference: Solution) -> tuple[int, bool] | None:
     """The first step that departs from the reference's wording, if the sample follows it; else null.
 
     Returns:
         The step's index, from 0, and whether it rather is the reference's next one: then a step was left out.
     """
-    mine = [_words(sample.step_text(i)) for i in range(len(sample.spans))]
     theirs = [_words(reference.step_text(i)) for i in range(len(reference.spans))]
-    mine = [m for m in mine if m] or mine
-    if not theirs or len(mine) != len(sample.spans):
+    last = len(sample.spans) - 1
+    if not theirs or last < 0 or not _begins_alike(sample, theirs):
+        return None
+    mine = [_words(sample.step_text(i)) for i in range(last)]
+    mine.append(_words(strip_answer(sample.step_text(last))))
+    if not all(mine):
         return None
     same = 0
     while same < min(len(mine), len(theirs)) and mine[same] == theirs[same]:

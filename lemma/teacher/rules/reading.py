@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from lemma.arithmetic import Equation, Truth, parse_number, read_equations, tokenise
 from lemma.arithmetic.tokens import Token
@@ -74,8 +74,7 @@ _SINGULAR_PARTS: Final = {**_PARTS, **{f"{name}s": value for name, value in _PAR
 _NUMBER_WORDS: Final = frozenset((*_CARDINALS, *_MULTIPLES, *_SINGULAR_PARTS))
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(NamedTuple):
     """One number that a text mentions, in digits or in a word."""
 
     start: int
@@ -86,8 +85,7 @@ class Quantity:
     """False for ``half``, ``twice`` and the like."""
 
 
-@dataclass(frozen=True, slots=True)
-class Computation:
+class Computation(NamedTuple):
     """An equation that computes one result, and the step it stands in."""
 
     equation: Equation
@@ -146,10 +144,11 @@ def read_quantities(text: str) -> tuple[Quantity, ...]:
     """Every number that a text mentions, digits and words, in its order; no clock times, ordinals, marks."""
     found: list[Quantity] = []
     tokens = tokenise(text).tokens
+    may_hold_clocks = ":" in text
     for place, (kind, start, end, words) in enumerate(tokens):
         if kind == "N":
             value = parse_number(text[start:end])
-            if value is not None and not _is_clock(tokens, place):
+            if value is not None and not (may_hold_clocks and _is_clock(tokens, place)):
                 found.append(Quantity(start, end, value, False))
         elif kind == "W" and not _NUMBER_WORDS.isdisjoint(words.replace("-", " ").split()):
             found.extend(_word_quantities(words, start))
