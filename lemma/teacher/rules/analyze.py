@@ -7,6 +7,7 @@ value no correct path passes through (`paths`) although the answer depends on it
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
@@ -24,6 +25,14 @@ from lemma.teacher.rules.reading import Computation, Solution, read_bounded, wri
 
 MAX_GAP: Final = 3
 """Steps in a row that compute nothing readable; behind more of them, the error may well stand among them."""
+
+
+_ALGEBRA: Final = re.compile(
+    r"\\(?:frac|dfrac|tfrac|sqrt|sum|prod|int|log|ln|sin|cos|tan|angle|triangle|overline|binom|begin|pi|theta|cdots"
+    r"|ldots|le|ge|leq|geq|equiv|pmod|bmod|infty)\b|\$[^$\d]{0,3}[a-zA-Z]\b[^$]{0,40}[=+^<>]|[a-z]\^|\[asy\]"
+)
+"""What competition mathematics is written with. A departure from such a reference proves nothing: too much of what
+leads there cannot be read (measured: one answer in three was right, against nine in ten on word problems)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,8 @@ def analyze(unit: AnalyzeUnit, random: Random) -> str:
         Declined: the first error cannot be told with certainty.
     """
     problem = unit.problem
+    if _ALGEBRA.search(problem.question) or _ALGEBRA.search(problem.reference_solution):
+        raise Declined("the problem speaks in formulas, of which only plain arithmetic can be read")
     reference = strip_answer(problem.reference_solution)
     case = Case(
         read_bounded(unit.sample.text),
