@@ -11,7 +11,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from lemma.errors import Interrupted, LemmaError
+from lemma.errors import Incomplete, Interrupted, LemmaError
 
 app = typer.Typer(
     name="lemma",
@@ -61,9 +61,12 @@ def _work(
 
     config = load_config(config_path, overrides or (), limit)
     options = Options(quiet=quiet, rederive=rederive, retarget=retarget, partial=partial)
-    with Pipeline(run, config, options) as pipeline:
-        pipeline.work(stages)
-        typer.echo(pipeline.report(stages))
+    try:
+        with Pipeline(run, config, options) as pipeline:
+            pipeline.work(stages)
+            typer.echo(pipeline.report(stages))
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; every reply is on disk") from None
 
 
 @app.command("run")
@@ -180,7 +183,6 @@ def main() -> None:
     try:
         app()
     except LemmaError as error:
-        typer.echo(f"lemma: {error}", err=True)
-        if isinstance(error, Interrupted) or error.exit_code == 3:
-            typer.echo("lemma: to go on, run the same command again", err=True)
+        goes_on = "; the same command goes on" if isinstance(error, Incomplete) else ""
+        typer.echo(f"lemma: {error}{goes_on}", err=True)
         sys.exit(error.exit_code)

@@ -159,7 +159,7 @@ class Engine:
         if self._error is None:
             waiting = f" Waiting for {len(self._tasks)} calls in flight; again to stop at once." if self._tasks else ""
             self._meter.say(f"Stopping.{waiting}")
-            self._stop(Interrupted("interrupted; every reply is on disk, the same command goes on"))
+            self._stop(Interrupted("interrupted; every reply is on disk"))
         else:
             for task in self._tasks:
                 task.cancel()

@@ -14,7 +14,7 @@ from typing import Any
 from lemma.config import Config, Prices
 from lemma.distribution import distribution_of, freeze_target, write_distribution
 from lemma.engine import Engine, Part
-from lemma.errors import Interrupted, RunError
+from lemma.errors import RunError
 from lemma.exporting import ExportWork
 from lemma.exports import StageFacts, formats_of
 from lemma.injection import Injection
@@ -249,8 +249,6 @@ class Pipeline:
 
         try:
             asyncio.run(go())
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted; every reply is on disk") from None
         finally:
             meter.close()
 
