@@ -24,7 +24,7 @@ from lemma.stages.base import Group, Reply, Stage
 from lemma.teacher.base import CallFailed, Program, Teacher
 from lemma.teacher.retry import RetryPolicy
 
-YIELD_EVERY = 64  # calls of a program between two looks at signals and progress
+YIELD_EVERY = 64  # draws that are answered without waiting between two looks at signals and arriving replies
 SYNC_EVERY_S = 2.0
 
 
@@ -181,9 +181,13 @@ class Engine:
 
     # ── admission ──
 
-    def _admit(self) -> Iterator[_Job]:
-        """All that lacks a reply, part by part; parts that lack none go straight to the derive pass."""
+    def _admit(self) -> Iterator[_Job | None]:
+        """All that lacks a reply, part by part; parts that lack none go straight to the derive pass.
+
+        Now and then None, where there is much that lacks nothing: the loop has to breathe.
+        """
         stage = self._stage
+        known = 0
         for part in self._parts:
             opened = _OpenPart(part)
             self._open[part.number] = opened
@@ -199,8 +203,11 @@ class Engine:
                         if chain.outcome is None:
                             opened.open_chains += 1
                             yield _Job(opened, chain)
-                        else:
-                            self._meter.settled(None)
+                            continue
+                        self._meter.settled(None)
+                        known += 1
+                        if known % YIELD_EVERY == 0:
+                            yield None
             opened.is_enumerated = True
             self._settle(opened)
 
@@ -233,9 +240,9 @@ class Engine:
 
     async def _compute(self, program: Program) -> None:
         for done, job in enumerate(self._admit(), 1):
-            while job.chain.outcome is None and self._error is None:
+            while job is not None and job.chain.outcome is None and self._error is None:
                 self._take(job, program.answer_now(job.chain.request))
-            if done % YIELD_EVERY == 0:
+            if job is None or done % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
             if self._error is not None:
                 return
@@ -246,7 +253,9 @@ class Engine:
         jobs = self._admit()
         while True:
             self._wake.clear()
-            self._fill(jobs, teacher)
+            if self._fill(jobs, teacher):
+                await asyncio.sleep(0)
+                continue
             idle = not self._tasks
             if idle and (self._error is not None or (self._is_exhausted and not self._delayed)):
                 return
@@ -255,18 +264,25 @@ class Engine:
             await self._wake.wait()
             alarm.cancel()
 
-    def _fill(self, jobs: Iterator[_Job], teacher: Teacher) -> None:
+    def _fill(self, jobs: Iterator[_Job | None], teacher: Teacher) -> bool:
+        """Starts calls while there is room; returns whether there is more to look at before waiting for any."""
         while self._error is None and len(self._tasks) < self._concurrency:
             now = self._clock()
             if now < self._paused_until:
-                return
+                return False
             if self._delayed and self._delayed[0][0] <= now:
                 job = heapq.heappop(self._delayed)[2]
             else:
-                following = next(jobs, None)
-                if following is None:
+                try:
+                    following = next(jobs)
+                except StopIteration:
                     self._is_exhausted = True
-                    return
+                    return False
+                except LemmaError as error:  # a damaged input: what is in flight is paid for, and awaited
+                    self._stop(error)
+                    return False
+                if following is None:
+                    return True
                 job = following
             key = job.chain.request.key
             if key in self._asking:  # the very same is being asked: its reply serves both
@@ -276,6 +292,7 @@ class Engine:
             task = asyncio.create_task(self._call(job, teacher))
             self._tasks.add(task)
             task.add_done_callback(self._called)
+        return False
 
     def _pause_s(self) -> float:
         """Seconds until there may be something to do, if no call ends before."""
@@ -357,6 +374,8 @@ class Engine:
         if now - self._last_sync >= SYNC_EVERY_S:
             self._last_sync = now
             for opened in list(self._open.values()):
+                if opened.is_enumerated and not opened.open_chains:
+                    continue  # the derive pass has it, and syncs it
                 try:
                     opened.store.sync()
                 except LemmaError as error:
