@@ -108,12 +108,13 @@ class Pipeline:
             stages.append(SmoothStage(config, self._prompts, self._taxonomy))
         self._stages = {stage.name: stage for stage in stages}
         formats_of(config.export.formats)
+        if before is not None:
+            self._tell_changes(before)
+        # before anything else, so that the folder is known as a run however early it is interrupted
+        write_runfile(self._run, config, self._fingerprints())
         self._problems = read_into(self._run, config)
         self._parts = int(self._problems["parts"])
         self._strays = ProblemsFolder(self._run).strays()
-        if before is not None:
-            self._tell_changes(before)
-        write_runfile(self._run, config, self._fingerprints())
         self._tell_reading()
 
     def _tell_changes(self, before: Mapping[str, Any]) -> None:
