@@ -93,6 +93,7 @@ class Engine:
         meter: told of progress.
         concurrency: calls in flight at most.
         patience_s: how long calls may fail without one success before the run gives up.
+        retry: how long a failed call waits.
         clock: monotonic seconds.
     """
 
@@ -104,6 +105,7 @@ class Engine:
         meter: Meter,
         concurrency: int = 64,
         patience_s: float = 300,
+        retry: RetryPolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stage = stage
@@ -113,7 +115,7 @@ class Engine:
         self._concurrency = concurrency
         self._patience_s = patience_s
         self._clock = clock
-        self._retry = RetryPolicy()
+        self._retry = retry or RetryPolicy()
         self._delayed: list[tuple[float, int, _Job]] = []
         self._order = itertools.count()
         self._asking: dict[str, list[_Job]] = {}
@@ -270,20 +272,13 @@ class Engine:
             now = self._clock()
             if now < self._paused_until:
                 return False
-            if self._delayed and self._delayed[0][0] <= now:
-                job = heapq.heappop(self._delayed)[2]
-            else:
-                try:
-                    following = next(jobs)
-                except StopIteration:
-                    self._is_exhausted = True
-                    return False
-                except LemmaError as error:  # a damaged input: what is in flight is paid for, and awaited
-                    self._stop(error)
-                    return False
-                if following is None:
-                    return True
-                job = following
+            try:
+                job = self._next(jobs, now)
+            except LemmaError as error:  # a damaged input: what is in flight is paid for, and awaited
+                self._stop(error)
+                return False
+            if job is None:
+                return not self._is_exhausted
             key = job.chain.request.key
             if key in self._asking:  # the very same is being asked: its reply serves both
                 self._asking[key].append(job)
@@ -293,6 +288,22 @@ class Engine:
             self._tasks.add(task)
             task.add_done_callback(self._called)
         return False
+
+    def _next(self, jobs: Iterator[_Job | None], now: float) -> _Job | None:
+        """What to ask; None where there is nothing, or there may be something after a breath."""
+        if self._delayed and self._delayed[0][0] <= now:
+            job = heapq.heappop(self._delayed)[2]
+            known = job.part.store.get(job.chain.request)
+            if known is None:
+                return job
+            # another unit of the part asked the very same while this one waited
+            self._take(job, shared(known), is_stored=True)
+            return None
+        try:
+            return next(jobs)
+        except StopIteration:
+            self._is_exhausted = True
+            return None
 
     def _pause_s(self) -> float:
         """Seconds until there may be something to do, if no call ends before."""
@@ -319,8 +330,8 @@ class Engine:
             twins = self._asking.pop(key)
             self._take(job, reply)
             for twin in twins:
-                is_same_part = twin.part is job.part
-                self._take(twin, shared(reply), is_stored=is_same_part)
+                is_stored = twin.part.store.get(twin.chain.request) is not None
+                self._take(twin, shared(reply), is_stored)
 
     def _called(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -1,0 +1,248 @@
+"""The engine under seeded trouble: twins, failures, refusals, stops, crashes, in any order.
+
+The stage is a toy whose units ask for plain words, so that hundreds of runs take seconds; parts and replies are real
+files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lemma.derive import Derived, derive
+from lemma.engine import Engine
+from lemma.errors import DiskError, LemmaError, ParseError, RunError, TeacherError
+from lemma.records import MadeBy, Problem, Sample
+from lemma.replies import ReplyStore
+from lemma.stages.base import Group, Reply, Request, Unit
+from lemma.teacher.base import CallFailed
+from lemma.teacher.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class ToyUnit(Unit):
+    """A unit that asks for `word`."""
+
+    of: Problem
+    word: str
+
+    @property
+    def problem(self) -> Problem:
+        return self.of
+
+    @property
+    def parent(self) -> str:
+        return self.of.id
+
+
+class ToyStage:
+    """Reads every reply but those that say ``what?``."""
+
+    name = "toy"
+    reads: tuple[str, ...] = ()
+    fingerprint = "toy"
+    attempts = 3
+    raises_cap = True
+    record_type = Sample
+
+    def units(self, group: Group) -> Iterator[ToyUnit]:
+        for number, word in enumerate(group.problem.question.split()):
+            yield ToyUnit(f"u-{group.problem.id}-{number}", group.problem, word)
+
+    def draws(self, unit: ToyUnit) -> int:
+        return 2 if unit.word.startswith("two") else 1
+
+    def request(self, unit: ToyUnit, draw: int, attempt: int, is_cap_raised: bool) -> Request:
+        messages = ({"role": "user", "content": unit.word},)
+        return Request(unit, messages, "toy", {"max_tokens": 2 if is_cap_raised else 1}, "", draw, attempt)
+
+    def parse(self, unit: ToyUnit, reply: Reply) -> str:
+        if reply.text == "what?":
+            raise ParseError("missing_tag")
+        return reply.text
+
+    def make(self, unit: ToyUnit, parsed: Sequence[tuple[Request, Reply, str]]) -> Sample:
+        made_by = MadeBy(stage="toy", model="toy", prompt_hash="", request_key=parsed[0][1].key, config_hash="")
+        text = " ".join(text for _, _, text in parsed)
+        return Sample(
+            id=unit.id, problem=unit.of, model="toy", text=text, answer=None, is_correct=None, made_by=made_by
+        )
+
+    def check(self, unit: ToyUnit, record: Sample) -> None:
+        pass
+
+
+@dataclass
+class ToyPart:
+    """A part on disk whose derivation may fail."""
+
+    number: int
+    folder: Path
+    words: Sequence[str]
+    failure: BaseException | None = None
+    lines: list[str] = field(default_factory=list)
+    times_finished: int = 0
+
+    def open_replies(self) -> ReplyStore:
+        return ReplyStore(self.folder / f"{self.number}.jsonl")
+
+    def groups(self) -> Iterator[Group]:
+        for place in range(0, len(self.words), 3):
+            question = " ".join(self.words[place : place + 3])
+            name = f"{self.number}-{place}"
+            yield Group(Problem(id=name, dataset="toy", question=question, reference_solution="", answer=""))
+
+    def finish(self, store: ReplyStore) -> None:
+        if self.failure is not None:
+            raise self.failure
+        derived = Derived()
+        results = derive(ToyStage(), self.groups(), store.get, derived)
+        self.lines = [f"{unit.id} {result.model_dump_json() if result else None}" for unit, result in results]
+        assert derived.left == 0
+        self.times_finished += 1
+
+
+class Silent:
+    """A meter that shows nothing."""
+
+    def __init__(self) -> None:
+        self.settled_count = 0
+
+    def settled(self, reply: Reply | None) -> None:
+        self.settled_count += 1
+
+    def replied(self, reply: Reply) -> None:
+        pass
+
+    def failed(self, error: CallFailed) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        pass
+
+
+class ToyTeacher:
+    """Answers by a seeded fate of each request; `stop_after` replies something happens."""
+
+    def __init__(self, seed: int, stop_after: int, stop: Any) -> None:
+        self._source = random.Random(seed)
+        self._stop_after = stop_after
+        self._stop = stop
+        self._failed: Counter[str] = Counter()
+        self.in_flight: set[str] = set()
+        self.answered: list[str] = []
+
+    async def answer(self, request: Request) -> Reply:
+        assert request.key not in self.in_flight, "the very same is asked twice at once"
+        self.in_flight.add(request.key)
+        try:
+            await asyncio.sleep(self._source.random() * 0.004)
+            return self._reply(request)
+        finally:
+            self.in_flight.discard(request.key)
+
+    def _reply(self, request: Request) -> Reply:
+        fate = random.Random(request.key)
+        if self._failed[request.key] < fate.choice([0, 0, 0, 1, 2]):
+            self._failed[request.key] += 1
+            raise CallFailed("no luck", fate.random() < 0.2, retry_after_s=0.001)
+        if len(self.answered) == self._stop_after:
+            self._stop_after = -1
+            self._stop()
+        self.answered.append(request.key)
+        text, reason = fate.choice([("yes", "stop"), ("yes", "stop"), ("what?", "stop"), ("", "stop"), ("y", "length")])
+        return Reply(request.key, text, "refused" if fate.random() < 0.1 else reason)
+
+    async def close(self) -> None:
+        pass
+
+
+class Impatient(RetryPolicy):
+    """Waits for next to nothing, so that hundreds of failures take no time."""
+
+    def wait_s(self, failures: int, error: CallFailed) -> float:
+        return 0.002
+
+
+def make_parts(folder: Path, seed: int) -> list[ToyPart]:
+    """Parts of many sizes, some empty, whose words are twins of one another here and there."""
+    source = random.Random(seed)
+    words = [f"{source.choice(['one', 'two'])}-{number}" for number in range(source.choice([3, 10, 40]))]
+    sizes = [source.choice([0, 1, 2, 7, 15]) for _ in range(source.randrange(1, 7))]
+    return [ToyPart(number, folder, [source.choice(words) for _ in range(size)]) for number, size in enumerate(sizes)]
+
+
+def work(parts: Sequence[ToyPart], teacher: ToyTeacher, concurrency: int, engines: list[Engine]) -> Silent:
+    meter = Silent()
+    engine = Engine(ToyStage(), parts, teacher, meter, concurrency, retry=Impatient())
+    engines.append(engine)
+    asyncio.run(asyncio.wait_for(engine.run(), 20))
+    return meter
+
+
+def all_lines(parts: Sequence[ToyPart]) -> list[list[str]]:
+    return [part.lines for part in parts]
+
+
+def keys_in(folder: Path) -> dict[str, list[str]]:
+    """File → the keys of its replies."""
+    return {
+        path.name: [json.loads(line)["key"] for line in path.read_bytes().splitlines()]
+        for path in sorted(folder.glob("*.jsonl"))
+    }
+
+
+SEEDS = [*range(20), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(20, 400))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_any_order_of_twins_failures_and_stops_ends_in_the_same_parts(tmp_path: Path, seed: int) -> None:
+    (tmp_path / "a").mkdir()
+    undisturbed = make_parts(tmp_path / "a", seed)
+    engines: list[Engine] = []
+    calm = ToyTeacher(0, -1, None)
+    meter = work(undisturbed, calm, 4, engines)
+    assert [part.times_finished for part in undisturbed] == [1] * len(undisturbed)
+    assert meter.settled_count == sum(1 + word.startswith("two") for part in undisturbed for word in part.words)
+
+    source = random.Random(seed)
+    (tmp_path / "b").mkdir()
+    parts = make_parts(tmp_path / "b", seed)
+    paid: Counter[str] = Counter()
+    for leg in range(6):
+        failing = source.choice(parts)
+        failing.failure = source.choice([None, None, DiskError("full"), RunError("damaged"), KeyError("a fault")])
+
+        def stop(kind: int = source.randrange(4)) -> None:
+            if kind == 0:
+                raise TeacherError("the key is wrong")
+            if kind == 1:
+                raise KeyError("a fault of the teacher's own")
+            for _ in range(kind - 1):
+                engines[-1].interrupt()
+
+        teacher = ToyTeacher(seed + leg, source.randrange(30), stop)
+        with contextlib.suppress(LemmaError):
+            work([part for part in parts if not part.times_finished], teacher, source.choice([1, 3, 50]), engines)
+        kept = keys_in(tmp_path / "b")
+        paid.update(teacher.answered)
+        assert set(paid) <= set(chain.from_iterable(kept.values())), "a reply was lost"
+        assert all(len(keys) == len(set(keys)) for keys in kept.values()), "a reply stands there twice"
+        failing.failure = None
+    finish = ToyTeacher(seed, -1, None)
+    work([part for part in parts if not part.times_finished], finish, 5, engines)
+    paid.update(finish.answered)
+    where = Counter(chain.from_iterable(keys_in(tmp_path / "b").values()))
+    assert all(times <= where[key] for key, times in paid.items()), "a reply on disk was asked for again"
+    assert all_lines(parts) == all_lines(undisturbed)
+    assert [part.times_finished for part in parts] == [1] * len(parts)
