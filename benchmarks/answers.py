@@ -2,11 +2,12 @@ r"""Measure the answer checker beside math-verify: same pairs, one run, one proc
 
     python benchmarks/answers.py --data ../shared/data
 
-The mixes: *gsm8k* and *math* are the answers of real model samples (``student/*.jsonl`` under the data folder, every sample, as they
-come) against the references; *labelled* are the pairs of ``tests/fixtures/answers/pairs.jsonl``, per split and source. math-verify is
-used as its documentation advises: both sides in dollar signs, LaTeX and plain expressions, its own time limits, in the main thread.
-Undecided counts as not equal, for both. Labels of the real pairs are the source's flags, which are themselves computed and not always right:
-only speed is read off them.
+The mixes: *gsm8k* and *math* are the answers of real model samples (``student/*.jsonl`` under the data folder,
+every sample, as they come) against the references; *labelled* are the pairs of
+``tests/fixtures/answers/pairs.jsonl``, per split and source. math-verify is used as its documentation advises:
+both sides in dollar signs, LaTeX and plain expressions, its own time limits, in the main thread. Undecided
+counts as not equal, for both. Labels of the real pairs are the source's flags, which are themselves computed
+and not always right: only speed is read off them.
 
 ``--leaks N`` checks N pairs in a row instead and prints memory, open files and processes as it goes.
 """
@@ -48,8 +49,8 @@ class Tally:
         right = self.accepted[True] + self.rejected[False]
         return (
             f"{name:<34}{count:>6}  {right / count:>7.2%}  {self.accepted[False] / max(different, 1):>7.2%}  "
-            f"{self.rejected[True] / max(equal, 1):>7.2%}  {count / sum(times):>10,.0f}  {times[count // 2] * 1e6:>9,.0f}  "
-            f"{times[int(count * 0.99)] * 1e3:>8.2f}  {times[-1] * 1e3:>8.1f}"
+            f"{self.rejected[True] / max(equal, 1):>7.2%}  {count / sum(times):>10,.0f}  "
+            f"{times[count // 2] * 1e6:>9,.0f}  {times[int(count * 0.99)] * 1e3:>8.2f}  {times[-1] * 1e3:>8.1f}"
         )
 
 
@@ -133,8 +134,13 @@ def report(folder: Path | None, with_math_verify: bool) -> None:
             mixes[f"real {name}"] = real_pairs(folder / "student" / f"{name}.jsonl")
     mixes |= labelled_pairs()
     default_sandbox().warm()
-    print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
-    print(f"{'mix':<34}{'pairs':>6}  {'right':>7}  {'f.acc':>7}  {'f.rej':>7}  {'pairs/s':>10}  {'p50 us':>9}  {'p99 ms':>8}  {'max ms':>8}")
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
+    )
+    print(
+        f"{'mix':<34}{'pairs':>6}  {'right':>7}  {'f.acc':>7}  {'f.rej':>7}  {'pairs/s':>10}  "
+        f"{'p50 us':>9}  {'p99 ms':>8}  {'max ms':>8}"
+    )
     for mix, pairs in mixes.items():
         tallies = {name: run(check, pairs) for name, check in checkers.items()}
         for name, tally in tallies.items():
@@ -164,7 +170,8 @@ def watch_leaks(count: int) -> None:
             pages = int(Path("/proc/self/statm").read_text().split()[1])
             children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
             print(
-                f"{index + 1:>9} checks  {time.perf_counter() - start:>7.0f} s  {pages * os.sysconf('SC_PAGE_SIZE') / 2**20:>6.1f} MB  "
+                f"{index + 1:>9} checks  {time.perf_counter() - start:>7.0f} s  "
+                f"{pages * os.sysconf('SC_PAGE_SIZE') / 2**20:>6.1f} MB  "
                 f"{len(os.listdir('/proc/self/fd'))} open files  {len(children)} child processes",
                 flush=True,
             )

@@ -1,11 +1,13 @@
 """Run small pure functions in worker processes that can be killed.
 
-A function that reads hostile input may run for ever or ask for all memory. Here it runs in a child that is killed at a deadline and
-held to a memory limit by the kernel; never by signals or threads inside the caller. Safe to call from any thread, from a thread under
-asyncio, and from scripts without a ``__main__`` guard, as nothing of the caller's program is imported by a worker.
+A function that reads hostile input may run for ever or ask for all memory. Here it runs in a child that is killed
+at a deadline and held to a memory limit by the kernel; never by signals or threads inside the caller. Safe to call
+from any thread, from a thread under asyncio, and from scripts without a ``__main__`` guard, as nothing of the
+caller's program is imported by a worker.
 
-A *warden* process (this module run as a program) imports the wanted module once and forks a *worker* from itself. A killed worker is
-replaced by a fresh fork, within milliseconds and from the warden's clean memory. Requests and replies are single lines of JSON.
+A *warden* process (this module run as a program) imports the wanted module once and forks a *worker* from itself. A
+killed worker is replaced by a fresh fork, within milliseconds and from the warden's clean memory. Requests and
+replies are single lines of JSON.
 
 Example::
 

@@ -71,7 +71,10 @@ def test_a_crash_is_told_and_the_worker_replaced() -> None:
 
 
 def test_a_call_cannot_take_more_memory_than_it_may() -> None:
-    with Sandbox("builtins:bytearray", deadline_s=5, memory_mb=256) as sandbox, pytest.raises(SandboxError, match="died"):
+    with (
+        Sandbox("builtins:bytearray", deadline_s=5, memory_mb=256) as sandbox,
+        pytest.raises(SandboxError, match="died"),
+    ):
         sandbox.run(1_000_000_000)
 
 
@@ -100,7 +103,10 @@ def test_a_worker_is_renewed_without_a_call_being_lost() -> None:
 
 
 def test_a_request_over_the_limit_is_refused() -> None:
-    with Sandbox("builtins:len", deadline_s=5, memory_mb=256) as sandbox, pytest.raises(SandboxError, match="too large"):
+    with (
+        Sandbox("builtins:len", deadline_s=5, memory_mb=256) as sandbox,
+        pytest.raises(SandboxError, match="too large"),
+    ):
         sandbox.run("x" * 100_000)
 
 

@@ -1,7 +1,8 @@
 r"""Read final answers out of solutions and compare them by value.
 
-``extract_answer`` finds what a text states, ``compare`` says whether two answers have the same value. Model text is only ever
-read by this package's own small reader: it never reaches ``eval``, ``sympify`` or ``parse_expr``.
+``extract_answer`` finds what a text states, ``compare`` says whether two answers have the same value. Model
+text is only ever read by this package's own small reader: it never reaches ``eval``, ``sympify`` or
+``parse_expr``.
 
 Example::
 

@@ -1,7 +1,10 @@
-"""Settle what exact arithmetic leaves open: evaluate two formulas to fifty digits at several points. Runs in a worker process.
+"""Settle what exact arithmetic leaves open: two formulas are evaluated to fifty digits at several points.
 
-The formulas come as trees, never as text, and are only evaluated. They are equal if they agree wherever both are defined, at
-enough points, and different if they do not agree at one. For a constant there is one point, and a hundred digits.
+This runs in a worker process.
+
+The formulas come as trees, never as text, and are only evaluated. They are equal if they agree wherever both
+are defined, at enough points, and different if they do not agree at one. For a constant there is one point, and
+a hundred digits.
 
 Example request: ``'[["sym", "x"], ["sym", "y"], "value"]'``; the reply is true, false or null.
 """
@@ -100,7 +103,7 @@ def _close(a: Any, b: Any) -> bool:
 
 
 def _points(names: list[str]) -> list[dict[str, Any]]:
-    """Points to try, the same in every run: small positive numbers first, where roots and logarithms are real; then any."""
+    """Points to try, the same in every run: small positive ones first, where roots and logarithms are real."""
     if not names:
         return [{}]
     generator = random.Random(_SEED)
@@ -111,7 +114,7 @@ def _points(names: list[str]) -> list[dict[str, Any]]:
         for name in names:
             value = mpmath.mpf(generator.uniform(low, 3.0)) + mpmath.mpf(generator.getrandbits(60)) / 2**80
             # Counting variables stay positive: n! and 2^n are asked for there.
-            point[name] = abs(value)  if name in ("n", "k", "m") else value
+            point[name] = abs(value) if name in ("n", "k", "m") else value
         found.append(point)
     return found
 

@@ -1,7 +1,7 @@
 r"""Bring an answer's text to one spelling: the cheap guard, Unicode, LaTeX dress, wrappers.
 
-After cleaning, a dollar sign is a currency, relations are single characters (``≤ ≥ ≠ ≈ ∈ ∪ ∖``), ``\text{...}`` is the only text
-command, and thousands that LaTeX separates are joined. Nothing is judged here.
+After cleaning, a dollar sign is a currency, relations are single characters (``≤ ≥ ≠ ≈ ∈ ∪ ∖``), ``\text{...}``
+is the only text command, and thousands that LaTeX separates are joined. Nothing is judged here.
 
 Example: ``$\dfrac{1}{2}\mbox{ cm}.$`` becomes ``\frac{1}{2}\text{ cm}``.
 """
@@ -18,23 +18,61 @@ _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "012345678
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _VULGAR = {
     "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5), "⅘": (4, 5),
-    "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8), "⅐": (1, 7), "⅑": (1, 9), "⅒": (1, 10),
+    "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8), "⅐": (1, 7), "⅑": (1, 9),
+    "⅒": (1, 10),
 }  # fmt: skip
 _SIGNS = {
-    "−": "-", "–": "-", "—": "-", "‒": "-", "‐": "-", "‑": "-", "﹣": "-", "×": "\\times ", "·": "\\cdot ", "⋅": "\\cdot ",
-    "∙": "\\cdot ", "∗": "*", "÷": "\\div ", "√": "\\usqrt ", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]", "π": "\\pi ", "∞": "\\infty ",
-    "±": "\\pm ", "∓": "\\mp ", "°": "^\\circ ", "º": "^\\circ ", "˚": "^\\circ ", "∅": "\\emptyset ", "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}",
-    "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}", "…": "...", "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'",
-    "′": "'", "⁄": "/", "∕": "/", "⟨": "\\langle ", "⟩": "\\rangle ", "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ",
-    "⌉": "\\rceil ", "≦": "≤", "≧": "≥", "⩽": "≤", "⩾": "≥", "≃": "≈", "≅": "≈", "∧": " and ", "∨": " or ", "⋃": "∪", "∣": "|",
-    "％": "%", "＄": "$", "∶": ":", "ⅈ": "i", "ϕ": "\\phi ", "ε": "\\epsilon ", "ϵ": "\\epsilon ", "µ": "\\mu ", "∠": "\\angle ",
+    "−": "-", "–": "-", "—": "-", "‒": "-", "‐": "-", "‑": "-", "﹣": "-", "×": "\\times ", "·": "\\cdot ",
+    "⋅": "\\cdot ",
+    "∙": "\\cdot ", "∗": "*", "÷": "\\div ", "√": "\\usqrt ", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]", "π": "\\pi ",
+    "∞": "\\infty ",
+    "±": "\\pm ", "∓": "\\mp ", "°": "^\\circ ", "º": "^\\circ ", "˚": "^\\circ ", "∅": "\\emptyset ",
+    "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}",
+    "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}", "…": "...", "“": '"', "”": '"', "„": '"', "‘": "'",
+    "’": "'",
+    "′": "'", "⁄": "/", "∕": "/", "⟨": "\\langle ", "⟩": "\\rangle ", "⌊": "\\lfloor ", "⌋": "\\rfloor ",
+    "⌈": "\\lceil ",
+    "⌉": "\\rceil ", "≦": "≤", "≧": "≥", "⩽": "≤", "⩾": "≥", "≃": "≈", "≅": "≈", "∧": " and ", "∨": " or ",
+    "⋃": "∪", "∣": "|",
+    "％": "%", "＄": "$", "∶": ":", "ⅈ": "i", "ϕ": "\\phi ", "ε": "\\epsilon ", "ϵ": "\\epsilon ", "µ": "\\mu ",
+    "∠": "\\angle ",
 }  # fmt: skip
 _GREEK = {
     letter: f"\\{name} "
     for letter, name in zip(
         "αβγδζηθικλμνξρστυφχψωΓΔΘΛΞΣΦΨΩ",
-        "alpha beta gamma delta zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega "
-        "Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega".split(),
+        [
+            "alpha",
+            "beta",
+            "gamma",
+            "delta",
+            "zeta",
+            "eta",
+            "theta",
+            "iota",
+            "kappa",
+            "lambda",
+            "mu",
+            "nu",
+            "xi",
+            "rho",
+            "sigma",
+            "tau",
+            "upsilon",
+            "phi",
+            "chi",
+            "psi",
+            "omega",
+            "Gamma",
+            "Delta",
+            "Theta",
+            "Lambda",
+            "Xi",
+            "Sigma",
+            "Phi",
+            "Psi",
+            "Omega",
+        ],
         strict=True,
     )
 }
@@ -62,7 +100,9 @@ _DROPPED = re.compile(
     r"\\(?:left|right|bigl|bigr|Bigl|Bigr|biggl|biggr|Biggl|Biggr|bigg|Bigg|big|Big|displaystyle|textstyle|scriptstyle|limits|nolimits|"
     r"mathstrut|hfill|noindent|centering|small|large|Large|rm|bf|it)(?![A-Za-z])"
 )
-_SPACE = re.compile(r"\\(?:quad|qquad|thinspace|enspace|space)(?![A-Za-z])|\\hspace\*?\s*\{[^{}]*\}|(?<!\\)\\[,;:>! ]|~")
+_SPACE = re.compile(
+    r"\\(?:quad|qquad|thinspace|enspace|space)(?![A-Za-z])|\\hspace\*?\s*\{[^{}]*\}|(?<!\\)\\[,;:>! ]|~"
+)
 _THOUSANDS = re.compile(r"(?<=\d)\s*(?:\{\s*,\s*\}|,\s*\\!|\\,|\\!|\\;|\\ |')\s*(?=\d{3}(?!\d))")
 _THOUSANDS_SPACED = re.compile(r"(?<![\d.,^_/\\}])(?<![\d][ ])\d{1,3}(?: \d{3})+(?![\d])")
 _HTML = re.compile(r"</?(?:b|i|em|strong|sup|sub|span|p|br|u|code)\s*/?>", re.IGNORECASE)
@@ -137,7 +177,9 @@ def _from_latex(text: str) -> str:
         if text == before:
             break
     text = _DROPPED.sub("", text)
-    text = re.sub(r"\\text\s*\{\s*([$€£%\x01]|cis)\s*\}", lambda found: "\\cis " if found[1] == "cis" else found[1], text)
+    text = re.sub(
+        r"\\text\s*\{\s*([$€£%\x01]|cis)\s*\}", lambda found: "\\cis " if found[1] == "cis" else found[1], text
+    )
     text = re.sub(r"\\frac\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}\s*\{\s*\\text\s*\{([^{}]*)\}\s*\}", r"\\text{\1/\2}", text)
     text = re.sub(r"(?<=\d),\s*\\!\s*(?=\d{3})", "", text)
     return _SPACE.sub(" ", text)

@@ -43,16 +43,16 @@ _VERDICTS = {True: Verdict.EQUAL, False: Verdict.DIFFERENT, None: Verdict.UNDECI
 
 @lru_cache(maxsize=1)
 def default_sandbox() -> Sandbox:
-    """The workers that ``compare`` uses, shared by all threads; none is started before the first pair that needs one."""
+    """The workers that ``compare`` uses, shared by all threads; started by the first pair that needs one."""
     return Sandbox("lemma.answers.algebra:settle", deadline_s=DEADLINE_S, memory_mb=MEMORY_MB)
 
 
 def compare(prediction: str, reference: str, sandbox: Sandbox | None = None) -> Verdict:
     """Say whether two answers have the same value by the conventions of GSM8K and MATH.
 
-    Symmetric; safe to call from any thread. Of most pairs the verdict takes microseconds; of those that need algebra,
-    milliseconds in a worker process, and no more than ``DEADLINE_S`` in all. ``undecided`` is what could not be settled: it is
-    neither equal nor different. Raises nothing.
+    Symmetric; safe to call from any thread. Of most pairs the verdict takes microseconds; of those that need
+    algebra, milliseconds in a worker process, and no more than ``DEADLINE_S`` in all. ``undecided`` is what
+    could not be settled: it is neither equal nor different. Raises nothing.
 
     Args:
         prediction: an answer, without the text around it.
@@ -99,7 +99,9 @@ def describe(value: Value | None) -> str:
     if isinstance(value, Clock):
         return f"time {value.seconds // 3600}:{value.seconds // 60 % 60:02}:{value.seconds % 60:02}"
     if isinstance(value, Matrix):
-        return f"matrix of {len(value.rows)} row(s): " + "; ".join(describe(cell) for row in value.rows for cell in row[:20])
+        return f"matrix of {len(value.rows)} row(s): " + "; ".join(
+            describe(cell) for row in value.rows for cell in row[:20]
+        )
     return type(value).__name__.lower()
 
 
@@ -161,11 +163,25 @@ class _Comparison:
             return self._choice(one, other)
         if isinstance(one, Equation) and not isinstance(other, Equation):
             if one.value is not None:
-                heads = [m.head if isinstance(m, Equation) else None for m in other.members] if isinstance(other, Items) else []
-                if isinstance(other, Items) and isinstance(one.value, Ordered) and one.head == f"({','.join(map(str, heads))})":
+                heads = (
+                    [m.head if isinstance(m, Equation) else None for m in other.members]
+                    if isinstance(other, Items)
+                    else []
+                )
+                if (
+                    isinstance(other, Items)
+                    and isinstance(one.value, Ordered)
+                    and one.head == f"({','.join(map(str, heads))})"
+                ):
                     return self.same(one.value, Ordered(other.members, one.value.opener, one.value.closer))
                 if isinstance(other, Items) and not isinstance(one.value, Items):
-                    return False if len(other.members) > 1 else self.same(one.value, other.members[0]) if other.members else False
+                    return (
+                        False
+                        if len(other.members) > 1
+                        else self.same(one.value, other.members[0])
+                        if other.members
+                        else False
+                    )
                 return self.same(one.value, other)
             return None if isinstance(other, Unread) else False
         if isinstance(one, Region) and not isinstance(other, (Region, Items)):
@@ -220,7 +236,11 @@ class _Comparison:
         if isinstance(left, Region) and isinstance(right, Region):
             return regions.same_region(left, right)
         if isinstance(left, Based) and isinstance(right, Based):
-            return False if left.base != right.base or left.digits != right.digits else left.is_negative == right.is_negative
+            return (
+                False
+                if left.base != right.base or left.digits != right.digits
+                else left.is_negative == right.is_negative
+            )
         if isinstance(left, Clock) and isinstance(right, Clock):
             ratios = _as_ratio(left), _as_ratio(right)
             if left.half is right.half is None and left != right and ratios[0] is not None and ratios[0] == ratios[1]:
@@ -231,7 +251,10 @@ class _Comparison:
                 return False
             a, b = left.parts[0].tree, right.parts[0].tree
             return _all(
-                [self.trees(("mul", x.tree, b), ("mul", y.tree, a)) for x, y in zip(left.parts, right.parts, strict=True)]
+                [
+                    self.trees(("mul", x.tree, b), ("mul", y.tree, a))
+                    for x, y in zip(left.parts, right.parts, strict=True)
+                ]
             )
         return None  # two texts that nobody could read
 
@@ -244,7 +267,7 @@ class _Comparison:
                 if isinstance(other, Items) and not other.members:
                     return None  # "no solution" may be the empty set
                 if isinstance(other, Scalar) and other.letter:
-                    return False if words.words != (other.letter.casefold(),) else True
+                    return words.words == (other.letter.casefold(),)
                 told = {word for word in words.words if any(c.isdigit() for c in word)}
                 if not told:
                     return False
@@ -267,7 +290,12 @@ class _Comparison:
         if left.unit is None or right.unit is None:
             for angle, plain in ((left, right), (right, left)):
                 # The same angle in degrees and in radians: right as a value, though not in the form that was asked for.
-                if same is False and angle.unit and angle.unit.name == "deg" and self.trees(("deg", angle.tree), plain.tree):
+                if (
+                    same is False
+                    and angle.unit
+                    and angle.unit.name == "deg"
+                    and self.trees(("deg", angle.tree), plain.tree)
+                ):
                     return None
             return same
         if left.unit.name == right.unit.name:
@@ -487,7 +515,9 @@ def _same_time(left: Clock, right: Clock) -> bool:
 
 
 def _same_words(left: tuple[str, ...], right: tuple[str, ...]) -> bool | None:
-    one, other = ([word[:-1] if len(word) > 3 and word.endswith("s") else word for word in side] for side in (left, right))
+    one, other = (
+        [word[:-1] if len(word) > 3 and word.endswith("s") else word for word in side] for side in (left, right)
+    )
     if left == right:
         return True
     if len(left) == len(right) == 1 and len(left[0]) == 2 and sorted(left[0]) == sorted(right[0]):

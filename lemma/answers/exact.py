@@ -1,9 +1,10 @@
 """Decide equality exactly for what answers are mostly made of, in microseconds and without any algebra system.
 
-A tree becomes a quotient of two polynomials with rational coefficients over *atoms*: symbols, the imaginary unit, pi, e, roots of primes,
-powers with a symbol in the exponent. These atoms are independent, so two quotients are equal if and only if they are equal after
-cross-multiplication. Whatever else there is (a sine, a nested root) becomes an *opaque* atom named by its argument's normal form: equal
-normal forms are then still equal values, but different ones say nothing.
+A tree becomes a quotient of two polynomials with rational coefficients over *atoms*: symbols, the imaginary
+unit, pi, e, roots of primes, powers with a symbol in the exponent. These atoms are independent, so two
+quotients are equal if and only if they are equal after cross-multiplication. Whatever else there is (a sine, a
+nested root) becomes an *opaque* atom named by its argument's normal form: equal normal forms are then still
+equal values, but different ones say nothing.
 
 Example: ``(1+sqrt(2))/2`` is ``{(): 1, ((('r', 2), 1/2),): 1}`` over ``{(): 2}``.
 """
@@ -347,7 +348,12 @@ def _monomial_root(polynomial: Polynomial, exponent: Fraction) -> Quotient:
             raise UnsettledError("a root of i")
         new = old * exponent
         # sqrt(x^2) is |x|: an even power under an even root keeps its sign only if it comes out even.
-        if atom[0] in ("s", "f") and exponent.denominator % 2 == 0 and Fraction(old).numerator % 2 == 0 and new % 2 != 0:
+        if (
+            atom[0] in ("s", "f")
+            and exponent.denominator % 2 == 0
+            and Fraction(old).numerator % 2 == 0
+            and new % 2 != 0
+        ):
             raise UnsettledError("a root with two signs")
         key, factor = _join(((atom, new),), ())
         result = multiply(result, Quotient({key: Fraction(factor)}, _ONE))

@@ -1,7 +1,8 @@
-r"""Read one formula, in LaTeX or plain text, into a tree: a small recursive descent that builds data and evaluates nothing.
+r"""Read one formula, in LaTeX or plain text, into a tree: a small recursive descent that evaluates nothing.
 
-A tree is nested tuples: ``("num", Fraction)``, ``("sym", name)``, ``("const", "pi" | "e" | "i" | "inf")``, ``("add", ...)``,
-``("mul", ...)``, ``("pow", base, exponent)``, ``("fn", name, ...)``, ``("pm", tree)``, ``("mp", tree)``, ``("deg", tree)``.
+A tree is nested tuples: ``("num", Fraction)``, ``("sym", name)``, ``("const", "pi" | "e" | "i" | "inf")``,
+``("add", ...)``, ``("mul", ...)``, ``("pow", base, exponent)``, ``("fn", name, ...)``, ``("pm", tree)``,
+``("mp", tree)``, ``("deg", tree)``.
 
 Example: ``\frac{x}{2}`` reads as ``("mul", ("sym", "x"), ("pow", ("num", 2), ("num", -1)))``.
 """
@@ -19,16 +20,87 @@ MAX_NODES = 1_500
 _MAX_DIGITS = 1_000
 
 _GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell hbar".split()
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "sigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Sigma",
+        "Phi",
+        "Psi",
+        "Omega",
+        "ell",
+        "hbar",
+    ]
 )
 _GREEK_VARIANTS = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varrho": "rho", "varsigma": "sigma"}
 _FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan sinh cosh tanh coth sech csch arcsinh arccosh "
-    "arctanh ln log lg exp max min gcd lcm sqrt cbrt abs floor ceil cis".split()
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "arccot",
+        "arcsec",
+        "arccsc",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "coth",
+        "sech",
+        "csch",
+        "arcsinh",
+        "arccosh",
+        "arctanh",
+        "ln",
+        "log",
+        "lg",
+        "exp",
+        "max",
+        "min",
+        "gcd",
+        "lcm",
+        "sqrt",
+        "cbrt",
+        "abs",
+        "floor",
+        "ceil",
+        "cis",
+    ]
 )
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log"}
-_TRIGONOMETRIC = frozenset("sin cos tan cot sec csc sinh cosh tanh coth sech csch".split())
+_TRIGONOMETRIC = frozenset(["sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth", "sech", "csch"])
 _CONSTANTS = {"pi": "pi", "infty": "inf", "oo": "inf", "inf": "inf", "infinity": "inf"}
 _TIMES = ("\\cdot", "\\times", "\\ast", "*")
 _DIVIDE = ("\\div", "/")
@@ -165,7 +237,7 @@ class _Reader:
         letter = self.text[self.position : self.position + 1]
         if not letter:
             return False
-        if letter.isascii() and (letter.isalnum() or letter in "([{") or letter == ".":
+        if (letter.isascii() and (letter.isalnum() or letter in "([{")) or letter == ".":
             return True
         if letter == "|":
             return not self.open_bars

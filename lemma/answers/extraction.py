@@ -1,7 +1,7 @@
 r"""Find the final answer that a solution states.
 
-The last marker of any kind wins, whatever stood before it, and a last marker that holds nothing (cut short, never closed)
-means that the text has no answer: nothing is guessed from the numbers around.
+The last marker of any kind wins, whatever stood before it, and a last marker that holds nothing (cut short,
+never closed) means that the text has no answer: nothing is guessed from the numbers around.
 
 Example: ``The answer is 5. Wait, $\boxed{\frac{1}{2}}$`` states ``\frac{1}{2}``.
 """
@@ -34,7 +34,8 @@ _HEADING = re.compile(
 )
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _FILLER = re.compile(
-    r"(?:[\s:=,]|\*\*|__|\\(?=\s)|(?:therefore|thus|hence|then|now|simply|indeed|just|exactly|clearly|equal to|given by|as follows|"
+    r"(?:[\s:=,]|\*\*|__|\\(?=\s)|(?:therefore|thus|hence|then|now|simply|indeed|just|exactly|clearly|equal to|"
+    r"given by|as follows|"
     r"approximately|about|also|still|actually|is)\b)*",
     re.IGNORECASE,
 )
@@ -43,7 +44,8 @@ _REMARK = re.compile(
     r"(?i)(?:in|un)?(?:correct|right|wrong|known|what|ready|here|below|above|expected|needed|clear|obvious|true|false|reasonable|consistent|valid|not|found|certain)\b(?!\s*\()"
 )
 _CLAUSE = re.compile(
-    r"(?:,\s*(?:which|so|but|because|since|as|giving|making|and so|where)\b|\s+(?:because|since|which)\b|\s*<\|)", re.IGNORECASE
+    r"(?:,\s*(?:which|so|but|because|since|as|giving|making|and so|where)\b|\s+(?:because|since|which)\b|\s*<\|)",
+    re.IGNORECASE,
 )
 _PROSE = re.compile(r"(?:The|There|It|So|Thus|Therefore|We|This|That|Hence|Her|His|Their|Each|She|He|They)\b")
 _COPULA = re.compile(r".*\b(?:is|are|equals|was|be)\s+(?=\S)", re.DOTALL)
@@ -54,8 +56,9 @@ _OPENERS = {"$$": "$$", "$": "$", "\\(": "\\)", "\\[": "\\]"}
 def extract_answer(text: str) -> str | None:
     r"""Return the answer that ``text`` states last, without its wrappers, or None.
 
-    Markers are ``\boxed``, ``\fbox``, ``the answer is``, ``final answer``, ``Answer:``, ``####`` and a line that begins with ``A:``.
-    Time is linear in the length of the text; of a text over a million characters only the end is read. Raises nothing.
+    Markers are ``\boxed``, ``\fbox``, ``the answer is``, ``final answer``, ``Answer:``, ``####`` and a line
+    that begins with ``A:``. Time is linear in the length of the text; of a text over a million characters only
+    the end is read. Raises nothing.
     """
     text = text[-_MAX_CHARS:].replace("\r\n", "\n")
     markers = list(_MARKER.finditer(text))
@@ -66,7 +69,9 @@ def extract_answer(text: str) -> str | None:
         box = next((m for m in reversed(markers[max(0, index - 8) : index]) if m.group("box") is not None), None)
         if box is not None and _closing(text, box.end()) > marker.start():
             continue  # words inside of a box are the box's
-        kind = "hashes" if marker.group("hashes") is not None else "line" if marker.group("line") is not None else "phrase"
+        kind = (
+            "hashes" if marker.group("hashes") is not None else "line" if marker.group("line") is not None else "phrase"
+        )
         if kind == "hashes":
             content = marker.group("hashes")
             if content.strip() and (_HEADING.match(content) or len(content.split()) > 6):
@@ -129,7 +134,11 @@ def _sentence(rest: str) -> str | None:
         opener = next((mark for mark in _OPENERS if rest.startswith(mark, position)), None)
         if opener and not (position and rest[position - 1] == "\\"):
             inner = position + len(opener)
-            if opener == "$" and re.match(r"\s?\d[\d,.]*(?![\d,.^_\\$])", rest[inner:]) and not _closes_on_line(rest, inner):
+            if (
+                opener == "$"
+                and re.match(r"\s?\d[\d,.]*(?![\d,.^_\\$])", rest[inner:])
+                and not _closes_on_line(rest, inner)
+            ):
                 position = inner  # a price
                 continue
             closing = rest.find(_OPENERS[opener], inner)

@@ -37,33 +37,53 @@ _PLAIN_NUMBER = re.compile(r"([+-]?)\s*(\$?)\s*((?:\d{1,3}(?:,\d{3})+|\d{1,400})
 _THOUSANDS = re.compile(r"(?<![\d.,_^])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
 _LETTER = re.compile(r"[(\[{]?\s*(?:\\text\s*\{\s*)?[(\[]?\s*([A-Za-z])\s*[)\]]?\s*\}?\s*[)\]}]?[.:)]?")
 _CHOICE = re.compile(r"(?:\(\s*([A-Z])\s*\)|([A-Z])[.):](?=\s)|\\text\s*\{\s*\(?([A-Z])\)\s*\})\s*(?![+\-*/^=,])(\S.*)")
-_JOINERS = re.compile(r",?\s*\\text\s*\{\s*,?\s*(?:and|or)\s*\}\s*|\s*,?\s+(?:and|or|&)\s+|\s*\\text\s*\{\s*,\s*(?:and|or)?\s*\}\s*|,\s*(?:and|or)\s+|;\s+")
+_JOINERS = re.compile(
+    r",?\s*\\text\s*\{\s*,?\s*(?:and|or)\s*\}\s*|\s*,?\s+(?:and|or|&)\s+|\s*\\text\s*\{\s*,\s*(?:and|or)?\s*\}\s*|,\s*(?:and|or)\s+|;\s+"
+)
 _OR = re.compile(r"(?:\s|\})or(?:\s|\\|\})|\{\s*or\s*\}")
 _MATRIX = re.compile(
     r"\\begin\s*\{([pbvBV]?matrix|smallmatrix|array)\}(?:\s*\{[lcr| ]*\})?(.*?)\\end\s*\{\1\}", re.DOTALL
 )
 _CASES = re.compile(r"\\begin\s*\{(cases|aligned|align\*?|gathered)\}(.*)\\end\s*\{\1\}", re.DOTALL)
-_NUMERAL = re.compile(r"(-?)\s*(?:\\text\s*\{\s*)?([0-9A-Z]*\d[0-9A-Z]*(?:\.\d+)?|[A-Z]{2,12}(?=\}?_))\s*\}?\s*_\s*(?:\{?\s*(\d{1,2})\s*\}?|\{?\s*(?:\\text\s*\{)?\s*(\w+)\s*\}?\s*\}?)")
-_CLOCK = re.compile(r"(?:at\s+)?(\d{1,2})(?:\s*:\s*(\d\d))?(?:\s*:\s*(\d\d))?\s*([ap])?\.?\s*(?:(?<=[apAP.])\s*m\.?)?", re.IGNORECASE)
+_NUMERAL = re.compile(
+    r"(-?)\s*(?:\\text\s*\{\s*)?([0-9A-Z]*\d[0-9A-Z]*(?:\.\d+)?|[A-Z]{2,12}(?=\}?_))\s*\}?\s*_\s*(?:\{?\s*(\d{1,2})\s*\}?|\{?\s*(?:\\text\s*\{)?\s*(\w+)\s*\}?\s*\}?)"
+)
+_CLOCK = re.compile(
+    r"(?:at\s+)?(\d{1,2})(?:\s*:\s*(\d\d))?(?:\s*:\s*(\d\d))?\s*([ap])?\.?\s*(?:(?<=[apAP.])\s*m\.?)?", re.IGNORECASE
+)
 _CLOCK_WORDS = re.compile(r"\d{1,2}(?:\s*:\s*\d\d){0,2}\s*(?:[ap]\.?\s*m\.?)?", re.IGNORECASE)
 _HEAD = re.compile(
     r"\\?[A-Za-z]+(?:_\s*(?:\{[^{}]*\}|\w))?'*(?:\s*\(\s*\\?[A-Za-z]+(?:\s*,\s*[A-Za-z])*\s*\)|\s*\^\{-1\}\([a-z]\))?|"
-    r"(?:m\s*)?\\(?:angle|triangle|overline|sin|cos|tan)\s*\{?\s*\\?[A-Za-z]+\s*\}?|\\text\s*\{[^{}]*\}|[A-Za-z][A-Za-z ]+|"
+    r"(?:m\s*)?\\(?:angle|triangle|overline|sin|cos|tan)\s*\{?\s*\\?[A-Za-z]+\s*\}?|\\text\s*\{[^{}]*\}|"
+    r"[A-Za-z][A-Za-z ]+|"
     r"\|?[A-Z]{2}\|?|\[[A-Z]+\]"
 )
-_FUNCTION_HEAD = re.compile(r"(?:[fghFGHpPqQ](?:_\w)?|[a-zA-Z])\s*(?:\^\{-1\}|\^\{?'\}?|')?\s*\(\s*\\?[a-z]+(?:\s*,\s*[a-z])*\s*\)|y")
-_REAL = re.compile(r"\\mathbb\s*\{?\s*R\s*\}?|\\Re|R|(?:all|any|the set of)?\s*(?:all\s+)?real\s*(?:numbers?|values?)?(?:\s+x)?|all reals")
+_FUNCTION_HEAD = re.compile(
+    r"(?:[fghFGHpPqQ](?:_\w)?|[a-zA-Z])\s*(?:\^\{-1\}|\^\{?'\}?|')?\s*\(\s*\\?[a-z]+(?:\s*,\s*[a-z])*\s*\)|y"
+)
+_REAL = re.compile(
+    r"\\mathbb\s*\{?\s*R\s*\}?|\\Re|R|(?:all|any|the set of)?\s*(?:all\s+)?real\s*(?:numbers?|values?)?(?:\s+x)?|"
+    r"all reals"
+)
 _EMPTY = re.compile(r"\\emptyset|\\\{\s*\\\}|\{\s*\}|(?:the )?empty set|null set")
 _TRAILING_TEXT = re.compile(
-    r"(.*?)\s*(?:\\text\s*\{([^{}]*)\})\s*((?:\^\s*(?:\{\s*\d\s*\}|\d))?(?:\s*/\s*\\text\s*\{([^{}]*)\})?)\s*((?:\\text\s*\{[^{}]*\}\s*)*)", re.DOTALL
+    r"(.*?)\s*(?:\\text\s*\{([^{}]*)\})\s*((?:\^\s*(?:\{\s*\d\s*\}|\d))?(?:\s*/\s*\\text\s*\{([^{}]*)\})?)\s*((?:\\text\s*\{[^{}]*\}\s*)*)",
+    re.DOTALL,
 )
 _TRAILING_WORDS = re.compile(
-    r"(.*?[\d)}\]|!]|.*?\\pi)(\s*)((?:sq|cu)\.?\s+[a-zA-Z]+\.?|[a-zA-Z¢][a-zA-Z.¢'-]*(?:\s*/\s*[a-zA-Z]+|\s+[a-zA-Z][a-zA-Z.'-]*)*)(\s*\^\s*(?:\{\s*\d\s*\}|\d))?", re.DOTALL
+    r"(.*?[\d)}\]|!]|.*?\\pi)(\s*)((?:sq|cu)\.?\s+[a-zA-Z]+\.?|[a-zA-Z¢][a-zA-Z.¢'-]*(?:\s*/\s*[a-zA-Z]+|\s+[a-zA-Z][a-zA-Z.'-]*)*)(\s*\^\s*(?:\{\s*\d\s*\}|\d))?",
+    re.DOTALL,
 )
-_DEGREES = re.compile(r"(.*?)\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))\s*(?:\\text\s*\{\s*([CF])\s*\}|([CF]))?", re.DOTALL)
+_DEGREES = re.compile(
+    r"(.*?)\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))\s*(?:\\text\s*\{\s*([CF])\s*\}|([CF]))?", re.DOTALL
+)
 _CURRENCY_FIRST = re.compile(r"([+-]?)\s*([$€£¥₹]|USD|EUR|GBP|US\$)\s*(.+)", re.DOTALL)
 _CURRENCY_LAST = re.compile(r"(.*\d)\s*([$€£¥₹])", re.DOTALL)
-_PERCENT_LAST = re.compile(r"(.+?)\s*(%|\\text\s*\{\s*(?:percent|per cent|pct|percentage|\\?%)\s*\}|\s*(?:percent|percentage|pct)(?:age)?(?: points?)?)", re.DOTALL)
+_PERCENT_LAST = re.compile(
+    r"(.+?)\s*(%|\\text\s*\{\s*(?:percent|per cent|pct|percentage|\\?%)\s*\}|"
+    r"\s*(?:percent|percentage|pct)(?:age)?(?: points?)?)",
+    re.DOTALL,
+)
 _ORDINAL = re.compile(r"(.*\d)\s*(?:\^\s*\{?\s*\\text\s*\{\s*(?:th|st|nd|rd)\s*\}\s*\}?|(?:th|st|nd|rd))")
 _SCALED = re.compile(r"(.*\d)\s*(?:\\text\s*\{\s*)?(thousand|million|billion|trillion)\s*\}?(.*)", re.DOTALL)
 _KNOWN_WORDS = re.compile(
@@ -72,9 +92,23 @@ _KNOWN_WORDS = re.compile(
 )
 _SIGN_CHOICE = ("\\pm", "\\mp")
 # Letters in a row that are a name or a word, and no product, though a product of symbols would look the same.
-_NAME = re.compile(r"[A-Z]{2,}|(?i:no|yes|on|off|up|in|out|odd|red|top|low|all|any|new|old|dog|cat|hot|wet|dry|boy|his|her|mon|tue|wed|thu|fri|sat|sun)")
+_NAME = re.compile(
+    r"[A-Z]{2,}|(?i:no|yes|on|off|up|in|out|odd|red|top|low|all|any|new|old|dog|cat|hot|wet|dry|boy|his|her|mon|tue|wed|thu|fri|sat|sun)"
+)
 _OPTION = re.compile(r"(?:option|choice|answer|statement|part)\s*:?\s*[(\[]?([A-Z])[)\]]?", re.IGNORECASE)
-_BASE_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "sixteen": 16}
+_BASE_WORDS = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twelve": 12,
+    "sixteen": 16,
+}
 _RELATIONS = "=<>≤≥≠"
 _OPEN = {"(": ")", "[": "]", "{": "}"}
 
@@ -126,7 +160,21 @@ def _value(text: str, depth: int) -> Value:
         return _plain(plain)
     if depth > _MAX_DEPTH or not text:
         return Unread(text)
-    for reader in (_letter, _named_set, _clock, _written_number, _choice, _approximate, _list, _relation, _union, _matrix, _bracketed, _based, _ratio):
+    for reader in (
+        _letter,
+        _named_set,
+        _clock,
+        _written_number,
+        _choice,
+        _approximate,
+        _list,
+        _relation,
+        _union,
+        _matrix,
+        _bracketed,
+        _based,
+        _ratio,
+    ):
         value = reader(text, depth)
         if value is not None:
             return value
@@ -188,7 +236,9 @@ def _clock(text: str, depth: int) -> Value | None:
     bare = re.sub(r"\s+", " ", bare)
     if bare.lower() in ("noon", "midnight"):
         return Clock(12 * 3600 if bare.lower() == "noon" else 0, "pm" if bare.lower() == "noon" else "am")
-    found = re.fullmatch(r"(\d{1,2})(?:\s*:\s*(\d\d))?(?:\s*:\s*(\d\d))?\s*(?:([ap])\.?\s?m\b\.?)?", bare, re.IGNORECASE)
+    found = re.fullmatch(
+        r"(\d{1,2})(?:\s*:\s*(\d\d))?(?:\s*:\s*(\d\d))?\s*(?:([ap])\.?\s?m\b\.?)?", bare, re.IGNORECASE
+    )
     if not found or (found.group(2) is None and found.group(4) is None):
         return None
     hour, minute, second = int(found[1]), int(found[2] or 0), int(found[3] or 0)
@@ -221,6 +271,8 @@ def _approximate(text: str, depth: int) -> Value | None:
     if "≈" not in text:
         return None
     parts = [part for part in text.split("≈") if part.strip()]
+    if not parts:
+        return None
     if len(parts) == 1:
         return _value(parts[0], depth + 1)
     first = _value(parts[0], depth + 1)
@@ -261,7 +313,11 @@ def _list(text: str, depth: int) -> Value | None:
         return Items(tuple(_value(line, depth + 1) for line in lines[:_MAX_MEMBERS]))
     if "," not in text and " and" not in text and " or" not in text and "{" not in text and ";" not in text:
         return _signed_list(text, depth)
-    commas = _JOINERS.sub(", ", text) if _JOINERS.search(text) and len(split_top(_JOINERS.sub("\x02", text), "\x02")) > 1 else text
+    commas = (
+        _JOINERS.sub(", ", text)
+        if _JOINERS.search(text) and len(split_top(_JOINERS.sub("\x02", text), "\x02")) > 1
+        else text
+    )
     if commas is text and _THOUSANDS.search(text):
         commas = _joined_thousands(text)
     parts = [part for part in split_top(commas, ",;") if part.strip()]
@@ -277,7 +333,12 @@ def _list(text: str, depth: int) -> Value | None:
             return combined
     # "n = 1, 2, 3" names the list, not its first member.
     first = members[0]
-    if isinstance(first, Equation) and first.head and first.value and not any(isinstance(m, Equation) for m in members[1:]):
+    if (
+        isinstance(first, Equation)
+        and first.head
+        and first.value
+        and not any(isinstance(m, Equation) for m in members[1:])
+    ):
         members[0] = first.value
     return Items(tuple(_flattened(members)))
 
@@ -311,7 +372,7 @@ def _flattened(members: list[Value]) -> list[Value]:
 
 
 def _signed_list(text: str, depth: int) -> Value | None:
-    """``a \\pm b`` stands for both of its values."""
+    r"""``a \pm b`` stands for both of its values."""
     if ("≠" in text or text.startswith("(")) and "\\pm" in text:
         both_texts = [text.replace("\\pm", a).replace("\\mp", b) for a, b in (("+", "-"), ("-", "+"))]
         values = [_value(one, depth + 1) for one in both_texts]
@@ -369,7 +430,11 @@ def _equation(sides: list[str], depth: int) -> Value:
     if head is None and len(sides) == 2 and _head(right) and _is_constant(trees[0]):
         left, right, head = right, left, _head(right)
         trees.reverse()
-    if head is None and left.startswith(("(", "[", "\\langle")) and re.fullmatch(r"[(\[\\a-z]*(?:\s*\\?[A-Za-z]\w*\s*,)+\s*\\?[A-Za-z]\w*\s*[)\]\\a-z]*", left):
+    if (
+        head is None
+        and left.startswith(("(", "[", "\\langle"))
+        and re.fullmatch(r"[(\[\\a-z]*(?:\s*\\?[A-Za-z]\w*\s*,)+\s*\\?[A-Za-z]\w*\s*[)\]\\a-z]*", left)
+    ):
         head = re.sub(r"\s", "", left)
     if head is None and (trees[0] is None or (_is_constant(trees[0]) and (len(sides) > 2 or _is_constant(trees[1])))):
         return _value(right, depth + 1)  # a sum that is worked out: its last value counts
@@ -448,8 +513,17 @@ def _spans(value: Value) -> tuple[Interval, ...] | None:
         ends = [_end(member) for member in value.members]
         if all(end is not None for end in ends):
             (low, low_sign), (high, high_sign) = (end for end in ends if end is not None)
-            if low_sign <= 0 and high_sign >= 0 and not (low is None and low_sign == 0) and not (high is None and high_sign == 0):
-                return (Interval(low, high, value.opener == "[" and low is not None, value.closer == "]" and high is not None),)
+            if (
+                low_sign <= 0
+                and high_sign >= 0
+                and not (low is None and low_sign == 0)
+                and not (high is None and high_sign == 0)
+            ):
+                return (
+                    Interval(
+                        low, high, value.opener == "[" and low is not None, value.closer == "]" and high is not None
+                    ),
+                )
     if isinstance(value, Items) and value.is_set:
         found = [member.form for member in value.members if isinstance(member, Scalar) and member.form is not None]
         if len(found) == len(value.members) and all(regions.approximate(form) is not None for form in found):
@@ -516,11 +590,15 @@ def _matrix(text: str, depth: int) -> Value | None:
         sign = -1 if before.startswith("-") else 1
         factor = before.lstrip("+-").strip().removesuffix("\\cdot").strip()
         scale = read_scalar_tree(factor) if factor else number(1)
-        if scale is None or any(tree is None for row in trees for tree in row) or (total is not None and not before[:1] in "+-"):
+        if (
+            scale is None
+            or any(tree is None for row in trees for tree in row)
+            or (total is not None and before[:1] not in "+-")
+        ):
             return None
         scaled = [[("mul", number(sign), scale, tree) for tree in row if tree is not None] for row in trees]
         if total is None:
-            total = scaled  # type: ignore[assignment]
+            total = scaled
         elif not before or [len(row) for row in total] != [len(row) for row in scaled]:
             return None
         else:
@@ -575,7 +653,7 @@ def _bracketed(text: str, depth: int) -> Value | None:
     if len(parts) > _MAX_MEMBERS or (is_set and re.search(r"\||:|≤|<", inside)):
         return Unread(text)
     if not is_set and len(parts) == 1:
-        if text[0] == "(" and text[-1] == ")" or text[0] == "{":
+        if (text[0] == "(" and text[-1] == ")") or text[0] == "{":
             return _value(inside, depth + 1) if not _is_factor(inside) else None
         return Ordered((_value(inside, depth + 1),), text[0], text[-1])
     if _JOINERS.search(inside) and is_set:
@@ -701,7 +779,9 @@ def _from_text(found: re.Match[str]) -> Scalar | None:
 
 def _from_words(found: re.Match[str]) -> Scalar | None:
     before, gap, words, power = found.groups()
-    if (_KNOWN_WORDS.match(words) and not units.is_measure(words)) or re.search(r"\b(?:and|or|if|where|for|when|to|is|than|x)\b", words):
+    if (_KNOWN_WORDS.match(words) and not units.is_measure(words)) or re.search(
+        r"\b(?:and|or|if|where|for|when|to|is|than|x)\b", words
+    ):
         return None
     bare = words.strip()
     full = bare + re.sub(r"[{}\s]", "", power or "")

@@ -89,7 +89,9 @@ def intersect(left: Sequence[Interval], right: Sequence[Interval]) -> list[Inter
     return found
 
 
-def _tighter(a: tuple[Quotient | None, bool], b: tuple[Quotient | None, bool], side: int) -> tuple[Quotient | None, bool]:
+def _tighter(
+    a: tuple[Quotient | None, bool], b: tuple[Quotient | None, bool], side: int
+) -> tuple[Quotient | None, bool]:
     if a[0] is None:
         return b
     if b[0] is None:
@@ -126,7 +128,9 @@ def merged(intervals: Sequence[Interval]) -> Region | None:
         if joined and _touches(joined[-1], interval):
             last = joined.pop()
             high, has_high = _farther(last, interval)
-            interval = Interval(last.low, high, last.has_low or (interval.has_low and _same(last.low, interval.low)), has_high)
+            interval = Interval(
+                last.low, high, last.has_low or (interval.has_low and _same(last.low, interval.low)), has_high
+            )
         joined.append(interval)
     return Region(tuple(joined))
 

@@ -3,6 +3,7 @@ r"""Units and number words: what stands behind a number, and numbers that are wr
 Example: ``square centimeters`` is the unit ``cm^2``; ``apples`` is a noun, which says nothing about the value.
 """
 
+# ruff: noqa: E501, SIM905 - tables of words are read best as words in long lines
 from __future__ import annotations
 
 import re
@@ -67,7 +68,9 @@ _SPELLINGS |= {word + "s": name for word, name in list(_SPELLINGS.items()) if le
 _EMPTY = frozenset("unit units square squares cubic sq th st nd rd".split())
 _SQUARE = re.compile(r"^(?:sq(?:uare)?\.?|square)\s+(.+)$|^(.+?)\s*\^\s*\{?2\}?$|^(.+?)\s+squared$")
 _CUBE = re.compile(r"^(?:cu(?:bic)?\.?)\s+(.+)$|^(.+?)\s*\^\s*\{?3\}?$|^(.+?)\s+cubed$")
-_PERCENT = frozenset(("%", "percent", "per cent", "percents", "pct", "percentage", "percentage points", "percent point"))
+_PERCENT = frozenset(
+    ("%", "percent", "per cent", "percents", "pct", "percentage", "percentage points", "percent point")
+)
 
 
 class Unit(NamedTuple):
@@ -91,7 +94,11 @@ def is_percent(text: str) -> bool:
 def read_unit(text: str) -> Unit | None:
     """Read what stands behind a number. None for words without any content, as "units"."""
     text = re.sub(r"\s+", " ", text.replace("\\", " ")).strip(" .,").lower()
-    text = re.sub(r"^degrees? (?=celsius|fahrenheit|c$|f$)", "°", text).replace("°celsius", "°c").replace("°fahrenheit", "°f")
+    text = (
+        re.sub(r"^degrees? (?=celsius|fahrenheit|c$|f$)", "°", text)
+        .replace("°celsius", "°c")
+        .replace("°fahrenheit", "°f")
+    )
     if not text or text in _EMPTY:
         return None
     known = _measure(text)
@@ -122,7 +129,11 @@ def _measure(text: str) -> Unit | None:
     if len(parts) == 2:
         top, bottom = (_measure(part.strip(" .")) for part in parts)
         if top and bottom:
-            dimension = "speed" if (top.dimension, bottom.dimension) == ("length", "time") else f"{top.dimension}/{bottom.dimension}"
+            dimension = (
+                "speed"
+                if (top.dimension, bottom.dimension) == ("length", "time")
+                else f"{top.dimension}/{bottom.dimension}"
+            )
             return Unit(f"{top.name}/{bottom.name}", dimension, top.size / bottom.size)
     return None
 
@@ -134,11 +145,15 @@ _SMALL = {
         "nineteen".split()
     )
 }
-_TENS = {word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_TENS = {
+    word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+}
 SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5,
           "fifths": 5, "sixth": 6, "sixths": 6, "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10}  # fmt: skip
-NUMBER_WORDS = frozenset(_SMALL) | frozenset(_TENS) | frozenset(SCALES) | frozenset(_PARTS) | {"hundred", "negative", "minus"}
+NUMBER_WORDS = (
+    frozenset(_SMALL) | frozenset(_TENS) | frozenset(SCALES) | frozenset(_PARTS) | {"hundred", "negative", "minus"}
+)
 
 
 def read_number_words(text: str) -> tuple[Fraction, str] | None:

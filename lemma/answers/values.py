@@ -1,6 +1,6 @@
-"""What an answer is read as: the kinds of value that the comparison tells apart.
+r"""What an answer is read as: the kinds of value that the comparison tells apart.
 
-Example: ``x = \\frac12 \\text{ cm}`` is an ``Equation`` with head ``x``, whose value is a ``Scalar`` with unit ``cm``.
+Example: ``x = \frac12 \text{ cm}`` is an ``Equation`` with head ``x``, whose value is a ``Scalar`` with unit ``cm``.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Equation:
-    """``left = right``. ``head`` is the name that is given a value, if the left side is one; ``value`` is that value."""
+    """``left = right``. ``head`` is the name that is given a value, if the left side is one, and ``value`` that."""
 
     left: Tree | None
     right: Tree | None

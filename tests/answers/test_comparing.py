@@ -123,7 +123,8 @@ def test_comparing_is_safe_under_asyncio() -> None:
 def test_plain_numbers_start_no_process_and_load_no_library() -> None:
     script = (
         "import sys, lemma.answers as a; from lemma.answers.comparing import default_sandbox; "
-        "assert a.compare('1,234', '1234') == 'equal' and a.compare('18', '$18.00') == 'equal' and a.compare('3', '4') == 'different'; "
+        "assert a.compare('1,234', '1234') == 'equal' and a.compare('18', '$18.00') == 'equal'; "
+        "assert a.compare('3', '4') == 'different'; "
         "assert a.extract_answer('#### 5') == '5'; assert not default_sandbox().worker_pids(); "
         "assert not {'sympy', 'mpmath', 'math_verify', 'numpy', 'pebble', 'pydantic'} & set(sys.modules)"
     )
