@@ -157,7 +157,7 @@ def test_ctrl_c_keeps_what_was_paid_for_and_the_same_command_goes_on(
 ) -> None:
     rules = write_rules(tmp_path / "rules.jsonl", good_rules())
     server = mock_server("--reply-file", str(rules), "--latency-ms", "300" if times == 2 else "60")
-    config = write_config(tmp_path / "config.yaml", config_tree(tmp_path, server.base_url, 40))
+    config = write_config(tmp_path / "config.yaml", config_tree(tmp_path, server.base_url, 12))
     process = start_lemma("run", config, "-o", tmp_path / "run", "--quiet")
     try:
         deadline = time.monotonic() + TIMEOUT_S
@@ -196,7 +196,7 @@ def tiny_config(problems: int = 2) -> Config:
     )
 
 
-def work_until(run: Path, stop_after: int | None) -> list[str]:
+def work_until(run: Path, stop_after: int | None, problems: int = 2) -> list[str]:
     """Works until so many replies have come; returns their keys."""
     rules, seen = RulesTeacher(), 0
 
@@ -208,22 +208,23 @@ def work_until(run: Path, stop_after: int | None) -> list[str]:
     teacher = ScriptedTeacher(script)
     options = Options(quiet=True)
     try:
-        with Pipeline(run, tiny_config(), options, lambda line: None, lambda role: teacher) as pipeline:
+        with Pipeline(run, tiny_config(problems), options, lambda line: None, lambda role: teacher) as pipeline:
             pipeline.work(STAGES)
     except TeacherError:
         assert stop_after is not None
     return teacher.answered
 
 
-def test_stopping_at_any_append_and_going_on_gives_the_same_files(tmp_path: Path) -> None:
-    paid_undisturbed = work_until(tmp_path / "undisturbed", None)
+@pytest.mark.parametrize("problems", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_stopping_at_any_append_and_going_on_gives_the_same_files(tmp_path: Path, problems: int) -> None:
+    paid_undisturbed = work_until(tmp_path / "undisturbed", None, problems)
     undisturbed = files_of(tmp_path / "undisturbed")
-    assert len(paid_undisturbed) > 20
+    assert len(paid_undisturbed) > 10
     for stop_after in range(len(paid_undisturbed)):
         run = tmp_path / f"run-{stop_after}"
-        first = work_until(run, stop_after)
+        first = work_until(run, stop_after, problems)
         assert len(first) == stop_after == len(keys_on_disk(run))
-        second = work_until(run, None)
+        second = work_until(run, None, problems)
         assert sorted(first + second) == sorted(paid_undisturbed)
         assert files_of(run) == undisturbed
 
