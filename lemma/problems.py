@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -29,7 +29,6 @@ from lemma.shards import (
     Manifest,
     StageFolder,
     disk_errors,
-    part_number,
     read_json,
     to_line,
     write_json,
@@ -100,16 +99,16 @@ def read_into(run: Path, config: Config) -> dict[str, Any]:
     with _Spool(folder.set_aside_path) as set_aside:
         problems = _keep_problems(rows, set_aside)
         while batch := list(islice(problems, config.shards.size)):
-            if _write_part(folder, number, batch):
-                strays.add(number)
+            if _ids(folder.part(number)) - {one.problem.id for one in batch}:
+                _note_strays(folder, strays, [number])
+            _write_part(folder, number, batch)
             datasets.update(one.problem.dataset for one in batch)
             number += 1
-    strays.update(_drop_parts(run, number))
+    _note_strays(folder, strays, [part for part in folder.parts() if part >= number])
+    _drop_parts(run, number)
     if not number:
         reasons = ", ".join(f"{n} {reason}" for count in counts for reason, n in count.set_aside.items())
         raise InputError(f"no problem is left: {reasons or 'the files hold none'}; see {folder.set_aside_path}")
-    if strays:
-        write_json(folder.strays_path, {"parts": sorted(strays)})
     summary = {
         "fingerprint": fingerprint,
         "parts": number,
@@ -144,9 +143,19 @@ def _keep_problems(rows: Iterator[ReadProblem | SetAside], set_aside: _Spool) ->
             set_aside.write({"file": row.file, "line": row.line, "reason": row.reason, "detail": row.detail[:1000]})
 
 
-def _write_part(folder: ProblemsFolder, number: int, batch: Sequence[ReadProblem]) -> bool:
-    """Writes one part; returns whether a problem that was in it before is not in it any more."""
-    lost = _ids(folder.part(number)) - {one.problem.id for one in batch}
+def _note_strays(folder: ProblemsFolder, strays: set[int], parts: Iterable[int]) -> None:
+    """Notes parts that problems are about to leave.
+
+    Comes before the part is replaced: afterwards nothing would tell that its replies belong elsewhere, and a crash
+    would have them paid for again.
+    """
+    if new := set(parts) - strays:
+        strays |= new
+        write_json(folder.strays_path, {"parts": sorted(strays)})
+
+
+def _write_part(folder: ProblemsFolder, number: int, batch: Sequence[ReadProblem]) -> None:
+    """Writes one part."""
     folder.reopen(number)
     files = {
         f"part-{number:05d}.jsonl": write_whole(folder.part(number), (to_line(one.problem) for one in batch)),
@@ -164,7 +173,6 @@ def _write_part(folder: ProblemsFolder, number: int, batch: Sequence[ReadProblem
             rejected=0,
         )
     )
-    return bool(lost)
 
 
 def _given_lines(batch: Sequence[ReadProblem]) -> Iterator[bytes]:
@@ -189,17 +197,16 @@ def _ids(path: Path) -> set[str]:
         return set()
 
 
-def _drop_parts(run: Path, first: int) -> list[int]:
-    """Removes what stages made of parts from `first` on; returns those numbers. Replies stay."""
-    numbers = [n for path in (run / "problems").glob("part-*.jsonl") if (n := part_number(path)) is not None]
-    dropped = sorted(number for number in numbers if number >= first)
-    if dropped:
-        for stage in run.iterdir():
-            if stage.is_dir():
-                StageFolder(run, stage.name).drop_from(first)
-        for number in dropped:
-            ProblemsFolder(run).rollouts(number).unlink(missing_ok=True)
-    return dropped
+def _drop_parts(run: Path, first: int) -> None:
+    """Removes what stages made of parts from `first` on, and at last those parts themselves. Replies stay."""
+    folder = ProblemsFolder(run)
+    for stage in run.iterdir():
+        if stage.is_dir() and stage != folder.path:
+            StageFolder(run, stage.name).drop_from(first)
+    for number in folder.parts():
+        if number >= first:
+            folder.rollouts(number).unlink(missing_ok=True)
+    folder.drop_from(first)
 
 
 class _Spool:

@@ -117,12 +117,17 @@ class StageFolder:
         with disk_errors(self.manifest_path(part)):
             self.manifest_path(part).unlink(missing_ok=True)
 
+    def parts(self) -> list[int]:
+        """Numbers of the parts that are there, finished or not."""
+        numbers = {part_number(path) for path in self.path.glob("part-*")}
+        return sorted(number for number in numbers if number is not None)
+
     def drop_from(self, part: int) -> None:
         """Removes records, rejections and manifests from `part` on; replies are kept for good."""
-        for manifest in self.path.glob("part-*.manifest"):
-            number = part_number(manifest)
-            if number is not None and number >= part:
-                for path in (manifest, self.part(number), self.rejected(number)):
+        for number in self.parts():
+            if number >= part:
+                # the records last: while they are there, an interrupted removal is seen and goes on
+                for path in (self.manifest_path(number), self.rejected(number), self.part(number)):
                     path.unlink(missing_ok=True)
 
 

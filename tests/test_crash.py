@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import signal
@@ -14,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from lemma.config import Config
-from lemma.errors import RunError, TeacherError
+from lemma.config import Config, ShardsConfig
+from lemma.errors import DiskError, RunError, TeacherError
 from lemma.pipeline import STAGES, Options, Pipeline
 from lemma.stages.base import Reply, Request
 from lemma.teacher.rules import RulesTeacher
@@ -268,3 +269,28 @@ def test_damage_found_while_calls_are_in_flight_loses_none_of_them(tmp_path: Pat
         with pytest.raises(RunError, match=r"part-00002\.jsonl, line 1: damaged"):
             pipeline.work(["analyze"])
     assert sum(teacher.asked.values()) == len(teacher.answered) == len(keys_on_disk(tmp_path / "run")) > 5
+
+
+@pytest.mark.parametrize("name", [".strays.json", ".part-00000.jsonl", ".part-00003.jsonl", ".summary.json"])
+@pytest.mark.parametrize("size", [3, 7])
+def test_a_change_of_layout_that_breaks_off_pays_for_nothing_twice(tmp_path: Path, name: str, size: int) -> None:
+    """Problems move to other parts; the replies stay where they were written, and have to be found."""
+    rules = RulesTeacher()
+    teacher = ScriptedTeacher(lambda request, asked_before: rules.answer_now(request))
+
+    def work(run: Path, size: int) -> None:
+        config = tiny_config(11).model_copy(update={"shards": ShardsConfig(size=size)})
+        with Pipeline(run, config, Options(quiet=True), lambda line: None, lambda role: teacher) as pipeline:
+            pipeline.work(STAGES)
+
+    work(tmp_path / "run", 5)
+    paid = len(teacher.answered)
+    obstacle = tmp_path / "run/problems" / f"{name}.tmp"
+    obstacle.mkdir()  # a file cannot be written there
+    with contextlib.suppress(DiskError):
+        work(tmp_path / "run", size)
+    obstacle.rmdir()
+    work(tmp_path / "run", size)
+    assert len(teacher.answered) == paid
+    work(tmp_path / "whole", size)
+    assert files_of(tmp_path / "run") == files_of(tmp_path / "whole")
