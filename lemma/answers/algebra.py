@@ -49,18 +49,11 @@ def settle(request: str) -> bool | None:
     """
     left, right, mode = json.loads(request)
     names = sorted(_names(left) | _names(right))
-    if mode == "value" and names and _names(left) != _names(right) and not names_matter(left, right):
-        return None
     _mp.dps = _DIGITS if names else _CONSTANT_DIGITS
     try:
         return _settle_equation(left, right, names) if mode == "equation" else _settle_value(left, right, names)
     except _UnknownError:
         return None
-
-
-def names_matter(left: list[Any], right: list[Any]) -> bool:
-    """Whether a difference in names is worth evaluating: always, as a name may cancel out."""
-    return True
 
 
 def _settle_value(left: list[Any], right: list[Any], names: list[str]) -> bool | None:
@@ -112,7 +105,9 @@ def _points(names: list[str]) -> list[dict[str, Any]]:
         low = 0.15 if index % 2 == 0 else -3.0
         point = {}
         for name in names:
-            value = mpmath.mpf(generator.uniform(low, 3.0)) + mpmath.mpf(generator.getrandbits(60)) / 2**80
+            # Some are larger, for formulas that only live there, as a root of x - 5.
+            high = (3.0, 3.0, 12.0, 60.0)[index % 4]
+            value = mpmath.mpf(generator.uniform(low, high)) + mpmath.mpf(generator.getrandbits(60)) / 2**80
             # Counting variables stay positive: n! and 2^n are asked for there.
             point[name] = abs(value) if name in ("n", "k", "m") else value
         found.append(point)

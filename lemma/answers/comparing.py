@@ -194,7 +194,9 @@ class _Comparison:
         if isinstance(one, Clock) and isinstance(other, Scalar):
             if one.half is None and other.rational == _as_ratio(one):
                 return None  # 1:20 may be a ratio
-            return one.seconds % 3600 == 0 and other.rational in (one.seconds // 3600, one.seconds // 3600 - 12)
+            hour = one.seconds // 3600
+            hours = (hour, hour - 12 if hour > 12 else hour)
+            return one.seconds % 3600 == 0 and other.unit is None and other.rational in hours
         if isinstance(one, Clock) and isinstance(other, Ratio):
             ratio = _as_ratio(one)
             if one.half or ratio is None or len(other.parts) != 2:
@@ -286,6 +288,8 @@ class _Comparison:
             if plain.unit is None:
                 hundredth = ("mul", percent.tree, number(Fraction(1, 100)))
                 return _either(self.trees(percent.tree, plain.tree), lambda: self.trees(hundredth, plain.tree))
+            # A percent sign beside another unit: two units that differ; a noun may go with it.
+            return None if plain.unit.is_noun and self._values(left, right) is not False else False
         same = self._values(left, right)
         if left.unit is None or right.unit is None:
             for angle, plain in ((left, right), (right, left)):
@@ -462,7 +466,7 @@ class _Comparison:
         return self.same(one.rest, other)
 
     def _based_and_scalar(self, one: Based, other: Scalar) -> bool | None:
-        if one.number is None or other.rational is None:
+        if one.number is None or other.form is None or (other.rational is None and other.form.is_opaque):
             return None
         if one.number != other.rational:
             return False

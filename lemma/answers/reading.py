@@ -48,10 +48,8 @@ _CASES = re.compile(r"\\begin\s*\{(cases|aligned|align\*?|gathered)\}(.*)\\end\s
 _NUMERAL = re.compile(
     r"(-?)\s*(?:\\text\s*\{\s*)?([0-9A-Z]*\d[0-9A-Z]*(?:\.\d+)?|[A-Z]{2,12}(?=\}?_))\s*\}?\s*_\s*(?:\{?\s*(\d{1,2})\s*\}?|\{?\s*(?:\\text\s*\{)?\s*(\w+)\s*\}?\s*\}?)"
 )
-_CLOCK = re.compile(
-    r"(?:at\s+)?(\d{1,2})(?:\s*:\s*(\d\d))?(?:\s*:\s*(\d\d))?\s*([ap])?\.?\s*(?:(?<=[apAP.])\s*m\.?)?", re.IGNORECASE
-)
-_CLOCK_WORDS = re.compile(r"\d{1,2}(?:\s*:\s*\d\d){0,2}\s*(?:[ap]\.?\s*m\.?)?", re.IGNORECASE)
+# A list of names or letters that stands in one text command, as \\text{A, B}.
+_TEXT_LIST = re.compile(r"\\text\s*\{\s*([\w ]{1,30}(?:,\s*[\w ]{1,30})+)\}")
 _HEAD = re.compile(
     r"\\?[A-Za-z]+(?:_\s*(?:\{[^{}]*\}|\w))?'*(?:\s*\(\s*\\?[A-Za-z]+(?:\s*,\s*[A-Za-z])*\s*\)|\s*\^\{-1\}\([a-z]\))?|"
     r"(?:m\s*)?\\(?:angle|triangle|overline|sin|cos|tan)\s*\{?\s*\\?[A-Za-z]+\s*\}?|\\text\s*\{[^{}]*\}|"
@@ -160,6 +158,9 @@ def _value(text: str, depth: int) -> Value:
         return _plain(plain)
     if depth > _MAX_DEPTH or not text:
         return Unread(text)
+    listed = _TEXT_LIST.fullmatch(text)
+    if listed:
+        return _value(listed.group(1), depth + 1)
     for reader in (
         _letter,
         _named_set,
@@ -575,7 +576,6 @@ def _matrix(text: str, depth: int) -> Value | None:
         return None
     total: list[list[Tree]] | None = None
     rest = text
-    scale_units: Value | None = None
     while rest.strip():
         found = _MATRIX.search(rest)
         if not found:
@@ -603,7 +603,6 @@ def _matrix(text: str, depth: int) -> Value | None:
             return None
         else:
             total = [[("add", a, b) for a, b in zip(x, y, strict=True)] for x, y in zip(total, scaled, strict=True)]
-    assert scale_units is None
     return Matrix(tuple(tuple(Scalar(tree) for tree in row) for row in total or []))
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 
 from lemma.answers import exact
 from lemma.answers.exact import Polynomial, Quotient
@@ -180,8 +179,3 @@ def same_region(left: Region, right: Region) -> bool | None:
 def point(value: Quotient) -> Interval:
     """The interval of a single point."""
     return Interval(value, value, True, True)
-
-
-def zero() -> Quotient:
-    """The normal form of 0."""
-    return exact.rational(Fraction(0))
