@@ -21,7 +21,8 @@ Atom = tuple[Any, ...]
 Monomial = tuple[tuple[Atom, Fraction | int], ...]
 Polynomial = dict[Monomial, Fraction]
 
-_MAX_TERMS = 300
+_MAX_TERMS = 120
+_MAX_PRODUCTS = 4_000
 _MAX_BITS = 200_000
 _MAX_POWER = 64
 _MAX_FACTORIAL = 3_000
@@ -229,7 +230,7 @@ def _times(left: Polynomial, right: Polynomial) -> Polynomial:
         return right
     if right is _ONE:
         return left
-    if len(left) * len(right) > _MAX_TERMS * 40:
+    if len(left) * len(right) > _MAX_PRODUCTS:
         raise UnsettledError("too many terms")
     product: Polynomial = {}
     for key_left, value_left in left.items():
@@ -300,7 +301,7 @@ def _whole_power(base: Quotient, exponent: int) -> Quotient:
         return rational(1)
     if len(base.top) <= 1 and len(base.bottom) == 1:
         return _tidy(_monomial_power(base.top, exponent), _monomial_power(base.bottom, exponent), base.is_opaque)
-    if exponent > _MAX_POWER:
+    if exponent > _MAX_POWER or exponent * (len(base.top) + len(base.bottom)) > 3 * _MAX_POWER:
         raise UnsettledError("power too large")
     result = base
     for _ in range(exponent - 1):
