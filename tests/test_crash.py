@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import signal
 import time
 import urllib.request
 from collections.abc import Callable
@@ -34,8 +33,8 @@ PROBLEMS = 210
 # ── kill -9 ──
 
 
-def config_tree(folder: Path, base_url: str, problems: int = PROBLEMS) -> dict[str, Any]:
-    rows = (problem(f"p{number}", number) for number in range(problems))
+def config_tree(folder: Path, base_url: str) -> dict[str, Any]:
+    rows = (problem(f"p{number}", number) for number in range(PROBLEMS))
     data = write_problems(folder / "problems.jsonl", rows)
     return example_config(
         data=[{"dataset": "rollouts", "path": str(data)}],
@@ -147,42 +146,6 @@ def test_a_run_killed_at_twenty_random_moments_ends_as_if_it_had_not_been(
     tmp_path: Path, mock_server: Callable[..., MockServer], seed: int
 ) -> None:
     check_kills(tmp_path, mock_server, 20, seed)
-
-
-# ── Ctrl-C ──
-
-
-@pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_keeps_what_was_paid_for_and_the_same_command_goes_on(
-    tmp_path: Path, mock_server: Callable[..., MockServer], times: int
-) -> None:
-    rules = write_rules(tmp_path / "rules.jsonl", good_rules())
-    server = mock_server("--reply-file", str(rules), "--latency-ms", "300" if times == 2 else "60")
-    config = write_config(tmp_path / "config.yaml", config_tree(tmp_path, server.base_url, 12))
-    process = start_lemma("run", config, "-o", tmp_path / "run", "--quiet")
-    try:
-        deadline = time.monotonic() + TIMEOUT_S
-        while (stats := server.stats())["ok"] < 30 or not stats["inflight"]:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        for _ in range(times):
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.03)
-        _, error = process.communicate(timeout=TIMEOUT_S)
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == 130
-    first, *_, last = error.splitlines()
-    assert first.startswith("Stopping. Waiting for ")
-    assert last.startswith("lemma: interrupted; every reply is on disk")
-    assert "Traceback" not in error
-    stats = settled_stats(server)
-    assert len(keys_on_disk(tmp_path / "run")) == stats["ok"]
-    assert (stats["aborted"] > 0) == (times == 2)
-    assert run_lemma("run", config, "-o", tmp_path / "run", "--quiet").returncode == 0
-    assert server.stats()["duplicates"] == 0
 
 
 # ── stopped at every append ──
