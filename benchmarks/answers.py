@@ -27,7 +27,8 @@ from pathlib import Path
 
 from lemma.answers import answers_equal, compare, extract_answer
 from lemma.answers.comparing import default_sandbox
-from lemma.answers.reading import read, read_plain
+from lemma.answers.plain import read_plain
+from lemma.answers.reading import read
 
 _FIXTURES = Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "answers"
 Check = Callable[[str, str], bool]

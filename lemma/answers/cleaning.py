@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MAX_CHARS = 2_500
+from lemma.answers.plain import MAX_CHARS
+
 MAX_NESTING = 40
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")

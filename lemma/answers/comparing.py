@@ -1,6 +1,6 @@
 """Compare two values: by exact arithmetic here, by a worker process where that does not settle it.
 
-Example: ``explain("1/2", "50%")`` says ``equal``, decided by the ``exact`` layer.
+Example: ``explain_pair("1/2", "50%")`` says ``equal``, decided by the ``exact`` layer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from functools import lru_cache
 
 from lemma.answers import exact, regions
 from lemma.answers.expression import Tree, number
-from lemma.answers.reading import canonical, read, read_plain, spans_of
+from lemma.answers.plain import MAX_CHARS
+from lemma.answers.reading import canonical, read, spans_of
 from lemma.answers.values import (
     Approximate,
     Based,
@@ -47,28 +48,17 @@ def default_sandbox() -> Sandbox:
     return Sandbox("lemma.answers.algebra:settle", deadline_s=DEADLINE_S, memory_mb=MEMORY_MB)
 
 
-def compare(prediction: str, reference: str, sandbox: Sandbox | None = None) -> Verdict:
-    """Say whether two answers have the same value by the conventions of GSM8K and MATH.
-
-    Symmetric; safe to call from any thread. Of most pairs the verdict takes microseconds; of those that need
-    algebra, milliseconds in a worker process, and no more than ``DEADLINE_S`` in all. ``undecided`` is what
-    could not be settled: it is neither equal nor different. Raises nothing.
-
-    Args:
-        prediction: an answer, without the text around it.
-        reference: another.
-        sandbox: workers to use instead of the shared ones.
-    """
-    left, right = read_plain(prediction), read_plain(reference)
-    if left is not None and right is not None:
-        return Verdict.EQUAL if left == right else Verdict.DIFFERENT
+def settle(prediction: str, reference: str, sandbox: Sandbox | None = None) -> Verdict:
+    """Compare two answers of any kind; ``compare`` without its short cut for plain numbers. Raises nothing."""
     return _Comparison(sandbox).run(prediction, reference)[0]
 
 
-def explain(prediction: str, reference: str, sandbox: Sandbox | None = None) -> Explanation:
+def explain_pair(prediction: str, reference: str, sandbox: Sandbox | None = None) -> Explanation:
     """Compare two answers as ``compare`` does, and tell how each was read and which layer decided. Raises nothing."""
     verdict, layer = _Comparison(sandbox).run(prediction, reference)
-    return Explanation(verdict, layer, describe(read(prediction)), describe(read(reference)))
+    return Explanation(
+        verdict, layer, *(describe(read(side) if len(side) <= MAX_CHARS else None) for side in (prediction, reference))
+    )
 
 
 def describe(value: Value | None) -> str:
@@ -124,6 +114,8 @@ class _Comparison:
         self._asked = False
 
     def run(self, prediction: str, reference: str) -> tuple[Verdict, str]:
+        if len(prediction) > MAX_CHARS or len(reference) > MAX_CHARS:
+            return Verdict.UNDECIDED, "guard"
         left, right = read(prediction), read(reference)
         if left is None or right is None:
             return Verdict.UNDECIDED, "guard"

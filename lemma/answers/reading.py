@@ -12,6 +12,7 @@ from functools import lru_cache
 from lemma.answers import exact, regions, units
 from lemma.answers.cleaning import clean, is_within_limits
 from lemma.answers.expression import Tree, UnreadableError, number, read_expression
+from lemma.answers.plain import PLAIN_NUMBER
 from lemma.answers.values import (
     Approximate,
     Based,
@@ -33,7 +34,6 @@ from lemma.answers.values import (
 
 _MAX_MEMBERS = 200
 _MAX_DEPTH = 12
-_PLAIN_NUMBER = re.compile(r"([+-]?)\s*(\$?)\s*((?:\d{1,3}(?:,\d{3})+|\d{1,400})(?:\.\d{0,400})?|\.\d{1,400})")
 _THOUSANDS = re.compile(r"(?<![\d.,_^])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
 _LETTER = re.compile(r"[(\[{]?\s*(?:\\text\s*\{\s*)?[(\[]?\s*([A-Za-z])\s*[)\]]?\s*\}?\s*[)\]}]?[.:)]?")
 _CHOICE = re.compile(r"(?:\(\s*([A-Z])\s*\)|([A-Z])[.):](?=\s)|\\text\s*\{\s*\(?([A-Z])\)\s*\})\s*(?![+\-*/^=,])(\S.*)")
@@ -114,7 +114,7 @@ _OPEN = {"(": ")", "[": "]", "{": "}"}
 @lru_cache(maxsize=4096)
 def read(text: str) -> Value | None:
     """Read an answer; None where it is empty or over the limits of the guard. Raises nothing."""
-    plain = _PLAIN_NUMBER.fullmatch(text.strip())
+    plain = PLAIN_NUMBER.fullmatch(text.strip())
     if plain:
         return _plain(plain)
     if not is_within_limits(text):
@@ -126,16 +126,6 @@ def read(text: str) -> Value | None:
         return _value(cleaned, 0)
     except (RecursionError, OverflowError):
         return Unread(cleaned)
-
-
-@lru_cache(maxsize=4096)
-def read_plain(text: str) -> int | Fraction | None:
-    """Read a plain number, as GSM8K's answers are, with or without a dollar sign; None for all else."""
-    found = _PLAIN_NUMBER.fullmatch(text)
-    if not found:
-        return None
-    digits = found.group(1) + found.group(3).replace(",", "")
-    return Fraction(digits + "0" if digits.endswith(".") else digits) if "." in digits else int(digits)
 
 
 def canonical(text: str) -> str:
@@ -153,7 +143,7 @@ def _plain(found: re.Match[str]) -> Scalar:
 def _value(text: str, depth: int) -> Value:
     """Read cleaned text, trying the kinds from the most particular to the most general."""
     text = _unbraced(text.strip().rstrip(",;").strip())
-    plain = _PLAIN_NUMBER.fullmatch(text)
+    plain = PLAIN_NUMBER.fullmatch(text)
     if plain:
         return _plain(plain)
     if depth > _MAX_DEPTH or not text:
@@ -700,7 +690,7 @@ def _scalar(text: str) -> Scalar | None:
     """Read a formula with what stands around it: currency, percent, degrees, unit."""
     text = _unbraced(_joined_thousands(text.strip()))
     text = re.sub(r"^\\text\s*\{\s*(-?[\d.,/]+)\s*\}$", r"\1", text)
-    plain = _PLAIN_NUMBER.fullmatch(text)
+    plain = PLAIN_NUMBER.fullmatch(text)
     if plain:
         return _plain(plain)
     for pattern, reader in _DRESSED:
