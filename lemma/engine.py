@@ -26,6 +26,7 @@ from lemma.teacher.retry import RetryPolicy
 
 YIELD_EVERY = 64  # draws that are answered without waiting between two looks at signals and arriving replies
 SYNC_EVERY_S = 2.0
+REFUSALS_TOLERATED = 50  # from the start of a stage without a single answer
 
 
 class Part(Protocol):
@@ -125,6 +126,7 @@ class Engine:
         self._error: LemmaError | None = None
         self._failing_since: float | None = None
         self._paused_until = 0.0
+        self._refused = 0
         self._last_sync = 0.0
         self._is_exhausted = False
 
@@ -329,9 +331,17 @@ class Engine:
             self._failing_since = None
             twins = self._asking.pop(key)
             self._take(job, reply)
+            self._watch_refusals(reply)
             for twin in twins:
                 is_stored = twin.part.store.get(twin.chain.request) is not None
                 self._take(twin, shared(reply), is_stored)
+
+    def _watch_refusals(self, reply: Reply) -> None:
+        """A refusal is final for its unit; where every unit is refused, it is not about the units."""
+        self._refused = self._refused + 1 if reply.finish_reason == "refused" else REFUSALS_TOLERATED + 1
+        if self._refused == REFUSALS_TOLERATED:
+            words = " ".join(reply.detail.split())[:300]
+            self._stop(TeacherError(f"the endpoint refused every one of {self._refused} requests; it said: {words}"))
 
     def _called(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -217,3 +217,12 @@ def test_twin_requests_are_asked_once(tmp_path: Path) -> None:
     teacher = work(tmp_path / "run", Config.model_validate(config), answers, "sample", "analyze", latency_s=0.02)
     assert len(teacher.answered) == 1
     assert len((tmp_path / "run/analyze/part-00000.jsonl").read_bytes().splitlines()) == 5
+
+
+def test_an_endpoint_that_refuses_everything_ends_the_run(tmp_path: Path) -> None:
+    def refuses(request: Request, asked_before: int) -> Reply:
+        return Reply(request.key, "", "refused", detail="the context is too long")
+
+    config = Config.model_validate(endpoint_config().model_dump() | example_config(60).model_dump(include={"data"}))
+    with pytest.raises(TeacherError, match="refused every one of 50 requests; it said: the context is too long"):
+        work(tmp_path / "run", config, refuses, "sample", "analyze")
