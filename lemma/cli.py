@@ -59,9 +59,9 @@ def _work(
     from lemma.configfile import load_config
     from lemma.pipeline import Options, Pipeline
 
-    config = load_config(config_path, overrides or (), limit)
     options = Options(quiet=quiet, rederive=rederive, retarget=retarget, partial=partial)
     try:
+        config = load_config(config_path, overrides or (), limit)
         with Pipeline(run, config, options) as pipeline:
             pipeline.work(stages)
             typer.echo(pipeline.report(stages))
@@ -85,30 +85,24 @@ def run_all(
     _work(STAGES, config, output, overrides, limit, quiet, rederive, retarget)
 
 
-@app.command()
-def sample(
-    config: ConfigArgument,
-    output: RunOption,
-    overrides: SetOption = None,
-    limit: LimitOption = None,
-    quiet: QuietOption = False,
-    rederive: RederiveOption = False,
-) -> None:
-    """Sample the student, or score the samples that came with the problems."""
-    _work(("sample",), config, output, overrides, limit, quiet, rederive)
+def _add_stage(name: str, help_text: str) -> None:
+    """A command for one stage without options of its own."""
+
+    def command(
+        config: ConfigArgument,
+        output: RunOption,
+        overrides: SetOption = None,
+        limit: LimitOption = None,
+        quiet: QuietOption = False,
+        rederive: RederiveOption = False,
+    ) -> None:
+        _work((name,), config, output, overrides, limit, quiet, rederive)
+
+    app.command(name, help=help_text)(command)
 
 
-@app.command()
-def analyze(
-    config: ConfigArgument,
-    output: RunOption,
-    overrides: SetOption = None,
-    limit: LimitOption = None,
-    quiet: QuietOption = False,
-    rederive: RederiveOption = False,
-) -> None:
-    """Find the first wrong step and the error type of each wrong sample; count the types."""
-    _work(("analyze",), config, output, overrides, limit, quiet, rederive)
+_add_stage("sample", "Sample the student, or score the samples that came with the problems.")
+_add_stage("analyze", "Find the first wrong step and the error type of each wrong sample; count the types.")
 
 
 @app.command()
@@ -126,30 +120,8 @@ def inject(
     _work(("inject",), config, output, overrides, limit, quiet, rederive, retarget, partial)
 
 
-@app.command()
-def correct(
-    config: ConfigArgument,
-    output: RunOption,
-    overrides: SetOption = None,
-    limit: LimitOption = None,
-    quiet: QuietOption = False,
-    rederive: RederiveOption = False,
-) -> None:
-    """Correct each mistake: Fix & Continue, Fresh & Restart."""
-    _work(("correct",), config, output, overrides, limit, quiet, rederive)
-
-
-@app.command()
-def smooth(
-    config: ConfigArgument,
-    output: RunOption,
-    overrides: SetOption = None,
-    limit: LimitOption = None,
-    quiet: QuietOption = False,
-    rederive: RederiveOption = False,
-) -> None:
-    """Make trajectories read as one train of thought."""
-    _work(("smooth",), config, output, overrides, limit, quiet, rederive)
+_add_stage("correct", "Correct each mistake: Fix & Continue, Fresh & Restart.")
+_add_stage("smooth", "Make trajectories read as one train of thought.")
 
 
 @app.command()
@@ -181,7 +153,7 @@ def verify(
 def main() -> None:
     """Entry point of the `lemma` command."""
     try:
-        app()
+        app(prog_name="lemma")  # however it was started
     except LemmaError as error:
         goes_on = "; the same command goes on" if isinstance(error, Incomplete) else ""
         typer.echo(f"lemma: {error}{goes_on}", err=True)
