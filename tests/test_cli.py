@@ -1,7 +1,12 @@
-"""The command line: exit statuses, one-line errors, interruptions; always a real process."""
+"""The command line: exit statuses, one-line errors, overrides, interruptions.
+
+What needs no process of its own calls `main` as the `lemma` script does; interruptions and locks get real processes.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -9,20 +14,68 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
+from lemma.cli import main
 from tests.conftest import ROOT, MockServer, files_of
+from tests.protocol.rules import good_rules, write_rules
 
 LEMMA = [sys.executable, "-c", "from lemma.cli import main; main()"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "a-key-for-tests"}
+TIMEOUT_S = 120.0
 
 
-def lemma(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Ended:
+    """What a command left behind."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def lemma(*arguments: str | Path) -> Ended:
+    """Runs a command in this process; an exception that `main` lets pass fails the test."""
+    out, err = io.StringIO(), io.StringIO()
+    before = sys.argv
+    sys.argv = ["lemma", *map(str, arguments)]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        sys.argv = before
+    assert isinstance(ended.value.code, int)
+    return Ended(ended.value.code, out.getvalue(), err.getvalue())
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    """Starts a command in a process of its own."""
     command = [*LEMMA, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT, timeout=120, check=False)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+
+
+def end(process: subprocess.Popen[str]) -> Ended:
+    """Waits for a process; it and its pipes are gone afterwards, however it ends."""
+    try:
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+    return Ended(process.returncode, out, err)
+
+
+def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not is_so():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"it did not come so far: {process.communicate()[1]}")
+        time.sleep(0.005)
 
 
 def write_config(folder: Path, **more: object) -> Path:
@@ -38,12 +91,15 @@ def write_config(folder: Path, **more: object) -> Path:
 
 def is_one_clear_line(text: str) -> bool:
     lines = text.strip().splitlines()
-    return len(lines) == 1 and lines[0].startswith("lemma: ") and "Traceback" not in text
+    return len(lines) == 1 and lines[0].startswith("lemma: ") and "Traceback" not in text and len(text) < 500
 
 
-def test_a_whole_run_prints_its_yield_and_ends_with_0(tmp_path: Path) -> None:
-    done = lemma("run", write_config(tmp_path), "-o", tmp_path / "run")
-    assert done.returncode == 0
+# ── what a command does ──
+
+
+def test_a_whole_run_in_a_process_of_its_own_prints_its_yield_and_ends_with_0(tmp_path: Path) -> None:
+    done = end(start("run", write_config(tmp_path), "-o", tmp_path / "run"))
+    assert done.status == 0
     table = done.stdout.splitlines()
     assert table[0].split() == ["stage", "units", "kept", "rejected", "left", "yield"]
     assert [line.split()[0] for line in table[1:]] == [
@@ -56,112 +112,229 @@ def test_a_whole_run_prints_its_yield_and_ends_with_0(tmp_path: Path) -> None:
 
 def test_the_six_commands_give_the_bytes_of_run(tmp_path: Path) -> None:
     config = write_config(tmp_path)
-    assert lemma("run", config, "-o", tmp_path / "whole").returncode == 0
+    assert lemma("run", config, "-o", tmp_path / "whole").status == 0
     for stage in ("sample", "analyze", "inject", "correct", "smooth", "export"):
-        assert lemma(stage, config, "-o", tmp_path / "single").returncode == 0
+        assert lemma(stage, config, "-o", tmp_path / "single").status == 0
     assert files_of(tmp_path / "single") == files_of(tmp_path / "whole")
+
+
+def test_a_stage_that_comes_too_early_says_what_to_run_first(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    done = lemma("correct", config, "-o", tmp_path / "run")
+    assert done.status == 1
+    assert is_one_clear_line(done.stderr)
+    assert "run `lemma sample` (or `lemma run`) first" in done.stderr
+
+
+def test_quiet_shows_no_progress_and_still_the_result(tmp_path: Path) -> None:
+    done = lemma("run", write_config(tmp_path), "-o", tmp_path / "run", "--quiet")
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout.startswith("stage ")
+
+
+def test_results_go_to_stdout_and_progress_to_stderr(tmp_path: Path) -> None:
+    done = lemma("sample", write_config(tmp_path), "-o", tmp_path / "run")
+    assert "units done" not in done.stdout
+    done = lemma("analyze", write_config(tmp_path), "-o", tmp_path / "run")
+    assert "analyze: 15 units done" in done.stderr
+
+
+def test_overrides_and_limits_reach_the_run(tmp_path: Path) -> None:
+    config, run = write_config(tmp_path), tmp_path / "run"
+    done = lemma("run", config, "-o", run, "--limit", "2", "--set", "correct.strategies=[fix_continue]")
+    assert done.status == 0
+    rows = [json.loads(line) for line in (run / "export/train.jsonl").read_text().splitlines()]
+    assert {row["strategy"] for row in rows} == {"fix_continue"}
+    assert len((run / "problems/part-00000.jsonl").read_text().splitlines()) == 2
+
+
+def test_an_override_comes_before_the_file_and_the_last_one_counts(tmp_path: Path) -> None:
+    config = write_config(tmp_path, seed=1)
+    settings = ["--set", "seed=5", "--set", "seed=7", "--set", "data.0.limit=3", "--set", "export.plain_share=0.5"]
+    assert lemma("sample", config, "-o", tmp_path / "run", *settings).status == 0
+    used = yaml.safe_load((tmp_path / "run/run.yaml").read_text())["config"]
+    assert (used["seed"], used["data"][0]["limit"], used["export"]["plain_share"]) == (7, 3, 0.5)
+
+
+def test_a_raised_limit_goes_on_with_the_same_run(tmp_path: Path) -> None:
+    config, run = write_config(tmp_path), tmp_path / "run"
+    assert lemma("run", config, "-o", run, "--limit", "2").status == 0
+    assert lemma("run", config, "-o", run, "--limit", "3").status == 0
+    lines = [line for path in run.glob("problems/part-*.jsonl") for line in path.read_text().splitlines()]
+    assert len(lines) == 3
+
+
+def test_verify_prints_the_verdict_and_how_each_side_was_read() -> None:
+    done = lemma("verify", "-0.5", "-1/2")
+    assert done.status == 0
+    assert done.stdout.startswith("equal (decided by: exact)")
+    assert "prediction read as" in done.stdout
+
+
+# ── help and usage ──
 
 
 def test_help_starts_as_fast_as_typer_allows() -> None:
     def fastest(command: list[str]) -> float:
         times = []
-        for _ in range(7):
+        for _ in range(5):
             begin = time.perf_counter()
             subprocess.run(command, capture_output=True, env=ENVIRONMENT, check=True)
             times.append(time.perf_counter() - begin)
         return min(times)
 
-    for _ in range(3):  # the machine may be busy with other things
+    for _ in range(4):  # the machine may be busy with other things
         if fastest([*LEMMA, "--help"]) <= 2 * fastest([sys.executable, "-c", "import typer"]):
             return
     pytest.fail("lemma --help takes more than twice as long as importing typer")
 
 
+def test_lemma_alone_prints_its_help() -> None:
+    alone, asked = lemma(), lemma("--help")
+    assert asked.status == 0
+    assert (alone.stdout + alone.stderr).split() == asked.stdout.split()
+    for command in ("run", "sample", "analyze", "inject", "correct", "smooth", "export", "verify"):
+        assert f"\n  {command} " in asked.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "sample", "analyze", "inject", "correct", "smooth", "export", "verify"])
+def test_every_command_has_help(command: str) -> None:
+    done = lemma(command, "--help")
+    assert done.status == 0
+    assert done.stdout.startswith(f"Usage: lemma {command} ")
+
+
 @pytest.mark.parametrize(
-    "arguments", [["runn"], ["run"], ["run", "x.yaml"], ["run", "x.yaml", "-o", "r", "--limit", "0"]]
+    "arguments",
+    [
+        ["runn"],
+        ["run"],
+        ["run", "x.yaml"],
+        ["run", "x.yaml", "-o", "r", "--limit", "0"],
+        ["run", "x.yaml", "-o", "r", "--limit", "many"],
+        ["run", "x.yaml", "-o", "r", "--frobnicate"],
+        ["verify", "1"],
+        ["sample", "x.yaml", "-o", "r", "--retarget"],
+    ],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
-    assert lemma(*arguments).returncode == 2
+    done = lemma(*arguments)
+    assert done.status == 2
+    assert "Usage: lemma" in done.stderr
 
 
-def test_overrides_and_limits_reach_the_run(tmp_path: Path) -> None:
-    config = write_config(tmp_path)
-    done = lemma("run", config, "-o", tmp_path / "run", "--limit", "2", "--set", "correct.strategies=[fix_continue]")
-    assert done.returncode == 0
-    rows = [json.loads(line) for line in (tmp_path / "run/export/train.jsonl").read_text().splitlines()]
-    assert {row["strategy"] for row in rows} == {"fix_continue"}
-    assert len((tmp_path / "run/problems/part-00000.jsonl").read_text().splitlines()) == 2
+# ── interruptions ──
 
 
-def test_verify_prints_the_verdict_and_how_each_side_was_read() -> None:
-    done = lemma("verify", "-0.5", "-1/2")
-    assert done.returncode == 0
-    assert done.stdout.startswith("equal (decided by: exact)")
-    assert "prediction read as" in done.stdout
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Good replies to every prompt."""
+    return write_rules(tmp_path_factory.mktemp("rules") / "rules.jsonl", good_rules())
 
 
-def slow_config(folder: Path, server: MockServer) -> Path:
-    teacher = {"backend": "openai", "model": "mock", "base_url": server.base_url, "concurrency": 4, "attempts": 1}
+def endpoint_config(folder: Path, server: MockServer, concurrency: int = 6) -> Path:
+    teacher = {"backend": "openai", "model": "mock", "base_url": server.base_url, "concurrency": concurrency}
     return write_config(folder, teacher=teacher)
 
 
-def wait_for_a_reply(run: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if any(path.stat().st_size for path in run.glob("analyze/replies/*.jsonl")):
-            return
-        time.sleep(0.02)
-    pytest.fail("no reply arrived")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, rules: Path) -> dict[str, bytes]:
+    """The files of a run against an endpoint that nobody interrupts."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    server = MockServer("--reply-file", str(rules), "--latency-ms", "1")
+    try:
+        assert lemma("run", endpoint_config(folder, server), "-o", folder / "run").status == 0
+    finally:
+        server.stop()
+    return files_of(folder / "run")
 
 
-def start(config: Path, run: Path) -> subprocess.Popen[str]:
-    command = [*LEMMA, "run", str(config), "-o", str(run)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+def replies_on_disk(run: Path) -> list[bytes]:
+    return [line for path in run.glob("*/replies/*.jsonl") for line in path.read_bytes().splitlines()]
 
 
 @pytest.mark.parametrize(("number", "times"), [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 1)])
 def test_an_interrupted_run_says_so_keeps_what_was_paid_for_and_goes_on(
-    tmp_path: Path, mock_server: Callable[..., MockServer], number: signal.Signals, times: int
+    tmp_path: Path,
+    mock_server: Callable[..., MockServer],
+    rules: Path,
+    undisturbed: dict[str, bytes],
+    number: signal.Signals,
+    times: int,
 ) -> None:
-    server = mock_server("--latency-ms", "400", "--dup-key", "body")
-    config, run = slow_config(tmp_path, server), tmp_path / "run"
-    process = start(config, run)
-    try:
-        wait_for_a_reply(run)
-        for _ in range(times):
-            process.send_signal(number)
-            time.sleep(0.1)
-        _, errors = process.communicate(timeout=30)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert "Traceback" not in errors
-    assert "every reply is on disk; the same command goes on" in errors
+    server = mock_server("--reply-file", str(rules), "--latency-ms", "250" if times == 2 else "100")
+    config, run = endpoint_config(tmp_path, server), tmp_path / "run"
+    process = start("run", config, "-o", run, "--quiet")
+    wait_until(lambda: server.stats()["ok"] >= 20 and server.stats()["inflight"] > 0, process)
+    process.send_signal(number)
+    assert process.stderr is not None
+    first = process.stderr.readline()  # so that the second comes after the first was understood
+    for _ in range(times - 1):
+        process.send_signal(number)
+    done = end(process)
+    assert done.status == 130
+    assert first.startswith("Stopping. Waiting for ")
+    assert done.stderr.strip() == "lemma: interrupted; every reply is on disk; the same command goes on"
     stats = server.stats()
-    kept = sum(len(path.read_bytes().splitlines()) for path in run.glob("*/replies/*.jsonl"))
     if times == 1:  # what was in flight was awaited
         assert stats["aborted"] == 0
-        assert kept == stats["ok"]
-    done = lemma("analyze", config, "-o", run)
-    assert done.returncode == 0
-    assert server.stats()["duplicates"] <= (0 if times == 1 else 4)
+        assert len(replies_on_disk(run)) == stats["ok"]
+    assert len(replies_on_disk(run)) >= 20
+    assert lemma("run", config, "-o", run).status == 0
+    assert files_of(run) == undisturbed
+    assert server.stats()["duplicates"] <= (0 if times == 1 else 6)
+    assert len(replies_on_disk(run)) == len({json.loads(line)["key"] for line in replies_on_disk(run)})
+
+
+def test_an_interruption_before_the_work_begins_ends_with_130_too(tmp_path: Path) -> None:
+    pipe = tmp_path / "config.yaml"
+    os.mkfifo(pipe)
+    process = start("run", pipe, "-o", tmp_path / "run")
+    with pipe.open("wb"):  # opens when the other side reads, and keeps it waiting
+        process.send_signal(signal.SIGINT)
+        done = end(process)
+    assert done.status == 130
+    assert is_one_clear_line(done.stderr), done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_second_run_on_the_same_folder_is_refused_and_harms_nothing(
-    tmp_path: Path, mock_server: Callable[..., MockServer]
+    tmp_path: Path, mock_server: Callable[..., MockServer], rules: Path, undisturbed: dict[str, bytes]
 ) -> None:
-    server = mock_server("--latency-ms", "300")
-    config, run = slow_config(tmp_path, server), tmp_path / "run"
-    process = start(config, run)
-    try:
-        wait_for_a_reply(run)
-        second = lemma("run", config, "-o", run)
-        assert second.returncode == 1
-        assert is_one_clear_line(second.stderr)
-        assert f"in use by process {process.pid}" in second.stderr
-        process.communicate(timeout=60)
-    finally:
-        process.kill()
-    # the canned replies are unreadable: no mistakes, and so nothing that injection could aim at
-    assert process.returncode == 1
-    assert lemma("analyze", config, "-o", run).returncode == 0
+    server = mock_server("--reply-file", str(rules), "--latency-ms", "200")
+    config, run = endpoint_config(tmp_path, server), tmp_path / "run"
+    process = start("run", config, "-o", run, "--quiet")
+    wait_until(lambda: server.stats()["ok"] > 0, process)
+    second = lemma("run", config, "-o", run)
+    assert process.poll() is None
+    assert second.status == 1
+    assert is_one_clear_line(second.stderr)
+    assert f"in use by process {process.pid} on " in second.stderr
+    first = end(process)
+    assert (first.status, first.stderr) == (0, "")
+    assert files_of(run) == undisturbed
+    assert server.stats()["duplicates"] == 0
+
+
+def test_a_wrong_key_ends_at_once_with_one_line(tmp_path: Path, mock_server: Callable[..., MockServer]) -> None:
+    rule = {"match": ".", "reply": "", "status": 401}
+    server = mock_server("--reply-file", str(write_rules(tmp_path / "rules.jsonl", [rule])))
+    done = lemma("run", endpoint_config(tmp_path, server), "-o", tmp_path / "run", "--quiet")
+    assert done.status == 1
+    assert is_one_clear_line(done.stderr), done.stderr
+    assert "401" in done.stderr
+    assert server.stats()["requests"] <= 6
+
+
+def test_an_endpoint_that_is_not_there_ends_with_3_and_the_same_command_goes_on(
+    tmp_path: Path, mock_server: Callable[..., MockServer], rules: Path, undisturbed: dict[str, bytes]
+) -> None:
+    server = mock_server("--reply-file", str(rules), "--latency-ms", "1")
+    config, run = endpoint_config(tmp_path, server), tmp_path / "run"
+    gone = "teacher.base_url=http://127.0.0.1:9/v1"
+    done = lemma("run", config, "-o", run, "--quiet", "--set", gone, "--set", "teacher.patience_s=0.2")
+    assert done.status == 3
+    assert done.stderr.splitlines()[-1].endswith("; the same command goes on")
+    assert "Traceback" not in done.stderr
+    assert lemma("run", config, "-o", run).status == 0
+    assert files_of(run) == undisturbed
