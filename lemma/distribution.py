@@ -90,7 +90,7 @@ def freeze_target(
         grown beyond what it was made from.
 
     Raises:
-        ConfigError: an unknown type, or nothing to draw from.
+        ConfigError: nothing to draw from.
     """
     path = StageFolder(run, "inject").path / "target.json"
     wish = {"types": config.types, "min_share": config.min_share}
@@ -109,6 +109,25 @@ def freeze_target(
     return target, False
 
 
+def check_types(config: InjectConfig, taxonomy: Mapping[str, ErrorType]) -> None:
+    """Tells a wrong `inject.types` before anything is paid for.
+
+    Raises:
+        ConfigError: an unknown type, or none that can be injected.
+    """
+    if isinstance(config.types, str):
+        return
+    unknown = sorted(set(config.types) - set(taxonomy))
+    if unknown:
+        raise ConfigError(f"inject.types: unknown error type `{unknown[0]}`; known: {', '.join(sorted(taxonomy))}")
+    _cut(_given_shares(config.types), config, taxonomy, "inject.types")
+
+
+def _given_shares(types: Mapping[str, float]) -> dict[str, float]:
+    total = sum(types.values())
+    return {name: share / total for name, share in types.items() if share > 0}
+
+
 def _target_of(
     dataset: str, config: InjectConfig, distribution: Mapping[str, Any], taxonomy: Mapping[str, ErrorType]
 ) -> dict[str, Any]:
@@ -123,13 +142,17 @@ def _target_of(
                 "give shares, such as `inject: {types: {calculation_error: 0.6, missing_step: 0.4}}`"
             )
     else:
-        unknown = sorted(set(config.types) - set(taxonomy))
-        if unknown:
-            raise ConfigError(f"inject.types: unknown error type `{unknown[0]}`; known: {', '.join(sorted(taxonomy))}")
-        total = sum(config.types.values())
-        shares = {name: share / total for name, share in config.types.items() if share > 0}
+        shares = _given_shares(config.types)
         source = "the configuration"
-    left_out = {}
+    target, left_out = _cut(shares, config, taxonomy, f"inject: {dataset}")
+    return {"target": target, "left_out": left_out, "from": source}
+
+
+def _cut(
+    shares: Mapping[str, float], config: InjectConfig, taxonomy: Mapping[str, ErrorType], where: str
+) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
+    """Shares without rare types and those that cannot be injected, scaled to 1; and what was left out."""
+    left_out: dict[str, dict[str, Any]] = {}
     for name, share in shares.items():
         if name not in taxonomy or not taxonomy[name].injectable:
             left_out[name] = {"share": share, "why": "cannot be injected"}
@@ -137,10 +160,7 @@ def _target_of(
             left_out[name] = {"share": share, "why": f"below min_share {config.min_share:g}"}
     rest = {name: share for name, share in shares.items() if name not in left_out}
     if not rest:
-        raise ConfigError(f"inject: no type is left to draw from for {dataset}: {', '.join(left_out)} are left out")
+        why = ", ".join(f"{name} {entry['why']}" for name, entry in left_out.items())
+        raise ConfigError(f"{where}: no type is left to draw from ({why})")
     total = sum(rest.values())
-    return {
-        "target": {name: round(share / total, 6) for name, share in sorted(rest.items())},
-        "left_out": left_out,
-        "from": source,
-    }
+    return {name: round(share / total, 6) for name, share in sorted(rest.items())}, left_out

@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Any
 
 from lemma.config import Config, Prices
-from lemma.distribution import distribution_of, freeze_target, write_distribution
+from lemma.distribution import check_types, distribution_of, freeze_target, write_distribution
 from lemma.engine import Engine, Part
 from lemma.errors import RunError
 from lemma.exporting import ExportWork
 from lemma.exports import StageFacts, formats_of
 from lemma.injection import Injection
-from lemma.problems import ProblemsFolder, read_into
+from lemma.problems import ProblemsFolder, input_fingerprint, read_into
 from lemma.progress import ProgressMeter
 from lemma.prompts import Prompts
 from lemma.records import content_hash
@@ -100,7 +100,7 @@ class Pipeline:
 
     def _open(self, before: Mapping[str, Any] | None) -> None:
         config = self._config
-        # built before anything is written, so that a wrong key is told before a folder is changed
+        # comes before anything is written, so that a wrong key or a missing file is told before a folder is changed
         stages: list[Stage] = [SampleStage(config, self._prompts)]
         stages.append(AnalyzeStage(config, self._prompts, self._taxonomy))
         stages.append(CorrectStage(config, self._prompts, self._taxonomy))
@@ -108,11 +108,13 @@ class Pipeline:
             stages.append(SmoothStage(config, self._prompts, self._taxonomy))
         self._stages = {stage.name: stage for stage in stages}
         formats_of(config.export.formats)
+        check_types(config.inject, self._taxonomy)
+        fingerprint = input_fingerprint(config)
         if before is not None:
             self._tell_changes(before)
         # before anything else, so that the folder is known as a run however early it is interrupted
         write_runfile(self._run, config, self._fingerprints())
-        self._problems = read_into(self._run, config)
+        self._problems = read_into(self._run, config, fingerprint)
         self._parts = int(self._problems["parts"])
         self._strays = ProblemsFolder(self._run).strays()
         self._tell_reading()

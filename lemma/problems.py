@@ -72,19 +72,34 @@ class ProblemsFolder(StageFolder):
                 yield tree["problem"], GivenSample(tree["text"], tree["model"], tree["claimed_correct"])
 
 
-def read_into(run: Path, config: Config) -> dict[str, Any]:
+def input_fingerprint(config: Config) -> str:
+    """Hash of all that decides the problems' parts: the files' bytes, how they are read and cut.
+
+    Raises:
+        ConfigError: unknown dataset or test set.
+        InputError: a file is missing or cannot be read.
+    """
+    sources = [f"{fingerprint_of(spec)} {spec.limit}" for spec in config.data]
+    tests = Decontaminator.load(config.decontaminate).fingerprint
+    return content_hash(PROBLEMS_VERSION, str(config.shards.size), tests, *sources)
+
+
+def read_into(run: Path, config: Config, fingerprint: str) -> dict[str, Any]:
     """Reads the configured datasets into parts, unless the very same was read before.
+
+    Args:
+        run: the run's folder.
+        config: the configuration.
+        fingerprint: see `input_fingerprint`.
 
     Returns:
         The summary, see `ProblemsFolder.summary`.
 
     Raises:
-        ConfigError: unknown dataset or test set.
-        InputError: a file is missing or empty, or no problem is left.
+        InputError: a file is empty, or no problem is left.
         DiskError: the folder cannot be written.
     """
     folder = ProblemsFolder(run)
-    fingerprint = _fingerprint(config)
     summary = folder.summary()
     if summary is not None and summary["fingerprint"] == fingerprint:
         return summary
@@ -127,12 +142,6 @@ def read_into(run: Path, config: Config) -> dict[str, Any]:
     }
     write_json(folder.summary_path, summary)
     return summary
-
-
-def _fingerprint(config: Config) -> str:
-    sources = [f"{fingerprint_of(spec)} {spec.limit}" for spec in config.data]
-    tests = Decontaminator.load(config.decontaminate).fingerprint
-    return content_hash(PROBLEMS_VERSION, str(config.shards.size), tests, *sources)
 
 
 def _keep_problems(rows: Iterator[ReadProblem | SetAside], set_aside: _Spool) -> Iterator[ReadProblem]:
