@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from lemma.config import Config, Section
 from lemma.errors import ConfigError
 
+MERGE_TAG = "tag:yaml.org,2002:merge"
+
 
 def load_config(path: Path, overrides: Iterable[str] = (), limit: int | None = None) -> Config:
     """Reads a configuration file.
@@ -41,7 +43,8 @@ def load_config(path: Path, overrides: Iterable[str] = (), limit: int | None = N
     for override in overrides:
         _apply(tree, override)
     if limit is not None:
-        for source in tree.get("data") or []:
+        sources = tree.get("data")
+        for source in sources if isinstance(sources, list) else ():
             if isinstance(source, dict):
                 source["limit"] = limit
     return parse_config(tree, str(path))
@@ -68,7 +71,11 @@ def _unique_key_loader() -> Any:
     def mapping(loader: Any, node: Any) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
+            if key_node.tag == MERGE_TAG:  # `<<: *other`, whose keys may be repeated
+                continue
             key = loader.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a plain value", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands there twice", key_node.start_mark
