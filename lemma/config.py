@@ -117,6 +117,9 @@ class TeacherConfig(Endpoint):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.7
     """Null leaves it to the endpoint (reasoning models refuse it)."""
     max_tokens: Annotated[int, Field(ge=1)] = 2048
+    reply_form: Literal["tags", "json"] = "tags"
+    """How replies are asked for: parts in tags, or one JSON object held to a schema (endpoints that have
+    `response_format: json_schema`: OpenAI, vLLM, SGLang, …)."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """How many unreadable replies a unit may cost."""
 

@@ -6,11 +6,21 @@ A prompt file::
 
     === system ===
     What is the same for every request stands here, so that an endpoint can cache it.
+    How to reply
+    {{how_to_reply}}
+
+    {{examples}}
     === user ===
     {{question}}
+    === example: word problem ===
+    Problem: 1 + 1?
+    Reply:
+    <continuation>That is 2.</continuation>
 
-Values are put into the places in one pass and never looked at: a question that holds ``{{braces}}``, ``%s`` or
-``=== user ===`` arrives as it is. A folder of the user's may replace any file by one of the same name.
+Worked examples are chosen by the kind of problem, never by the problem, so that there are few different system
+messages; their replies are written in tags, whatever form is asked for. Values are put into the places in one pass
+and never looked at: a question that holds ``{{braces}}``, ``%s`` or ``=== user ===`` arrives as it is. A folder of
+the user's may replace any file by one of the same name.
 """
 
 from __future__ import annotations
@@ -22,14 +32,29 @@ from pathlib import Path
 from typing import Final
 
 from lemma.errors import ConfigError
-from lemma.records import content_hash
+from lemma.records import Problem, content_hash
 
 PACKAGE_FOLDER: Final = Path(__file__).with_name("prompts")
-_SECTION: Final = re.compile(r"^=== (system|user|assistant) ===[ \t]*\n", re.MULTILINE)
+WORD_PROBLEM: Final = "word problem"
+COMPETITION: Final = "competition mathematics"
+_SECTION: Final = re.compile(r"^=== (system|user|assistant|example: [a-z ]+) ===[ \t]*\n", re.MULTILINE)
+_EXAMPLE: Final = "example: "
+_REPLY: Final = "\nReply:\n"
+# `$x$`, `$-3$`, `\frac`, `\(`; not the dollars of "$5 and $6" or "from $5-$10"
+_LATEX: Final = re.compile(r"\\[A-Za-z(\[]|\$(?![\s$])[^$\n]{1,120}(?<!\s)\$(?!\d)")
 _PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 
 Messages = tuple[dict[str, str], ...]
 """``{"role": "system" | "user" | "assistant", "content": text}`` each."""
+
+
+def kind_of(problem: Problem) -> str:
+    """Which worked examples suit a problem: of word problems, or of competition mathematics.
+
+    Datasets named ``math`` (``math500``, ``math-train``) are the latter, and any question that holds LaTeX.
+    """
+    is_math = problem.dataset.lower().startswith("math") or _LATEX.search(problem.question) is not None
+    return COMPETITION if is_math else WORD_PROBLEM
 
 
 def read_text(path: Path) -> str:
@@ -55,6 +80,8 @@ class Template:
     """Of the file's text."""
     sections: tuple[tuple[str, tuple[str, ...]], ...]
     """(role, pieces): literal text at even indices, names of places at odd ones."""
+    examples: tuple[tuple[str, str, str], ...] = ()
+    """(kind of problem, what is given, the reply to it in tags)."""
 
     @property
     def places(self) -> frozenset[str]:
@@ -73,6 +100,12 @@ class Template:
             known = ", ".join(sorted({*needed, *offered}))
             raise ConfigError(f"prompts: {self.origin}: nothing fills {{{{{unknown[0]}}}}} (places: {known})")
         return self
+
+    def examples_for(self, kind: str) -> tuple[tuple[str, str], ...]:
+        """(what is given, reply in tags) of the examples of that kind, or of all where there is none."""
+        return tuple((given, reply) for own, given, reply in self.examples if own == kind) or tuple(
+            (given, reply) for _, given, reply in self.examples
+        )
 
     def render(self, values: Mapping[str, str]) -> Messages:
         """The messages with `values` in their places; a value without a place is left out.
@@ -96,17 +129,22 @@ def parse_template(name: str, text: str, origin: str) -> Template:
     """Reads a prompt file's text.
 
     Raises:
-        ConfigError: it has no section, or nothing to say to the model.
+        ConfigError: it has no section, nothing to say to the model, or an example without a reply.
     """
     marks = list(_SECTION.finditer(text))
     ends = [*(mark.start() for mark in marks), len(text)][1:]
-    sections = tuple(
-        (mark[1], tuple(_PLACE.split(text[mark.end() : end].strip("\n"))))
-        for mark, end in zip(marks, ends, strict=True)
-    )
+    bodies = [(mark[1], text[mark.end() : end].strip("\n")) for mark, end in zip(marks, ends, strict=True)]
+    sections = tuple((role, tuple(_PLACE.split(body))) for role, body in bodies if not role.startswith(_EXAMPLE))
     if not any(role == "user" for role, _ in sections):
         raise ConfigError(f"prompts: {origin} has no line `=== user ===`")
-    return Template(name, origin, content_hash(text), sections)
+    examples = []
+    for role, body in bodies:
+        if role.startswith(_EXAMPLE):
+            given, found, reply = body.partition(_REPLY)
+            if not found:
+                raise ConfigError(f"prompts: {origin}: an example has no line `Reply:`")
+            examples.append((role[len(_EXAMPLE) :], given, reply))
+    return Template(name, origin, content_hash(text), sections, tuple(examples))
 
 
 class Prompts:

@@ -25,6 +25,7 @@ REPLIES: Final[dict[str, str]] = {
     "cut_short": "the reply was cut at its length limit, also with the limit doubled",
     "missing_tag": "a part of the reply that the prompt asks for is missing",
     "repeated_tag": "a part of the reply stands there twice with different contents",
+    "not_json": "the reply holds no JSON object of the form asked for",
     "mixed_reply": "the reply declines and answers at once",
     "unknown_verdict": "the verdict is neither `wrong` nor `correct`",
     "step_not_a_number": "the step is not one number",

@@ -14,15 +14,16 @@ from typing import Final
 from lemma.checks import misses_answer
 from lemma.config import Config
 from lemma.errors import Rejected
-from lemma.prompts import Prompts
+from lemma.prompts import Prompts, kind_of
 from lemma.records import Mistake, make_id
 from lemma.stages.asking import TeacherStage
 from lemma.stages.base import AnalyzeUnit, Group, Reply, Request
-from lemma.stages.reading import MAX_EXPLANATION_CHARS, check_quote, read_error_type, read_step, read_tags, read_verdict
+from lemma.stages.forms import ANALYZE
+from lemma.stages.reading import MAX_EXPLANATION_CHARS, check_quote, read_error_type, read_step, read_verdict
 from lemma.steps import split_steps, step_spans
 from lemma.taxonomy import ErrorType
 
-_ERROR_TAGS: Final = ("first_error_step", "quote", "error_type", "explanation")
+_ERROR_PARTS: Final = ("first_error_step", "quote", "error_type", "explanation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class AnalyzeStage(TeacherStage):
     Args:
         config: uses `teacher`, `analyze`.
         prompts: renders ``analyze`` with ``error_types``, ``question``, ``reference_solution``, ``answer``,
-            ``steps``.
+            ``steps``, and the places of every prompt (``how_to_reply``, ``examples``).
         taxonomy: the types that may be said.
     """
 
@@ -56,11 +57,15 @@ class AnalyzeStage(TeacherStage):
 
     def __init__(self, config: Config, prompts: Prompts, taxonomy: Mapping[str, ErrorType]) -> None:
         self._taxonomy = taxonomy
-        self._prompt_hash = prompts.hash("analyze", *(kind.hash for kind in taxonomy.values()))
-        super().__init__(config, ["analyze"], [self._prompt_hash])
-        self._template = prompts.template("analyze").require(
-            ["error_types", "question", "answer", "steps"], ["reference_solution"]
+        self._prompt_hash = prompts.hash(
+            "analyze", *(kind.hash for kind in taxonomy.values()), ANALYZE.instructions(config.teacher.reply_form)
         )
+        super().__init__(config, ["analyze"], [self._prompt_hash])
+        self._template = self._require(
+            prompts.template("analyze"), ["error_types", "question", "answer", "steps"], ["reference_solution"]
+        )
+        self._places = self._constant(self._template, ANALYZE)
+        self._choices = {"error_type": tuple(taxonomy)}
         self._error_types = "\n".join(f"- {kind.brief()}" for kind in taxonomy.values())
 
     def units(self, group: Group) -> Iterator[AnalyzeUnit]:
@@ -78,6 +83,7 @@ class AnalyzeStage(TeacherStage):
         problem = unit.problem
         messages = self._template.render(
             {
+                **self._places[kind_of(problem)],
                 "error_types": self._error_types,
                 "question": problem.question,
                 "reference_solution": problem.reference_solution,
@@ -85,7 +91,7 @@ class AnalyzeStage(TeacherStage):
                 "steps": number_steps(unit.sample.text),
             }
         )
-        return self._ask(unit, messages, self._prompt_hash, draw, attempt, is_cap_raised)
+        return self._ask(unit, messages, ANALYZE, self._prompt_hash, draw, attempt, is_cap_raised, self._choices)
 
     def parse(self, unit: AnalyzeUnit, reply: Reply) -> Finding:
         """The verdict, and for a wrong solution step, quote, type and explanation.
@@ -94,10 +100,10 @@ class AnalyzeStage(TeacherStage):
             ParseError: the form is not kept, or number and quote do not agree.
             Rejected: `teacher_declined`, `cut_short`, `refused`.
         """
-        found = read_tags(reply, ["verdict"], _ERROR_TAGS)
+        found = ANALYZE.read(reply, self._reply_form)
         if read_verdict(found["verdict"]) == "correct":
             return Finding(None)
-        found = read_tags(reply, ["verdict", *_ERROR_TAGS])
+        ANALYZE.require(found, _ERROR_PARTS)
         steps = split_steps(unit.sample.text)
         step = read_step(found["first_error_step"], len(steps))
         check_quote(found["quote"], steps[step - 1])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import ClassVar, Final
 
 from pydantic import JsonValue
 
@@ -12,9 +12,13 @@ from lemma.answers import extract_answer
 from lemma.config import Config
 from lemma.endings import is_bare_answer
 from lemma.errors import ConfigError
-from lemma.prompts import Messages
+from lemma.prompts import COMPETITION, WORD_PROBLEM, Messages, Template
 from lemma.records import MadeBy, Record, content_hash
 from lemma.stages.base import Reply, Request, Unit
+from lemma.stages.forms import Form
+
+FORM_PLACES: Final = ("how_to_reply", "examples")
+"""Places of every teacher's prompt. One that has none of them says itself how to reply: in tags."""
 
 
 def hash_content(content: Mapping[str, JsonValue]) -> str:
@@ -69,9 +73,43 @@ class TeacherStage:
         content = config.content_of("teacher", "seed", *content_keys)
         self.config_hash = hash_content(content)
         self.fingerprint = content_hash(self.name, str(self.version), self.config_hash, *prompt_hashes)
-        self._sampling = {cap: self._sampling_at(cap) for cap in (False, True)}
+        self._reply_form = config.teacher.reply_form
+        self._sampling: dict[tuple[str, bool], dict[str, JsonValue]] = {}
 
-    def _sampling_at(self, is_cap_raised: bool) -> dict[str, JsonValue]:
+    def _require(self, template: Template, needed: Collection[str], offered: Collection[str] = ()) -> Template:
+        """The template, if its places can be filled and it asks in the form that is configured.
+
+        Raises:
+            ConfigError: otherwise.
+        """
+        must = [*needed, "how_to_reply"] if self._reply_form == "json" else needed
+        return template.require(must, [*offered, *FORM_PLACES])
+
+    def _constant(self, template: Template, form: Form) -> dict[str, dict[str, str]]:
+        """Kind of problem → the places that are the same for all problems of that kind.
+
+        Raises:
+            ConfigError: an example's reply has not the form.
+        """
+        instructions = form.instructions(self._reply_form)
+        constant = {}
+        for kind in (WORD_PROBLEM, COMPETITION):
+            shown = [
+                f"{given}\nReply:\n{form.example(reply, self._reply_form)}"
+                for given, reply in template.examples_for(kind)
+            ]
+            title = "An example" if len(shown) == 1 else "Examples"
+            examples = f"{title}\n" + "\n\n".join(shown) if shown else ""
+            constant[kind] = {"how_to_reply": instructions, "examples": examples}
+        return constant
+
+    def _sampling_of(
+        self, form: Form, is_cap_raised: bool, choices: Mapping[str, Collection[str]]
+    ) -> dict[str, JsonValue]:
+        """The parameters of a request; with JSON, its schema is one of them."""
+        known = self._sampling.get((form.name, is_cap_raised))
+        if known is not None:
+            return known
         teacher = self.config.teacher
         sampling: dict[str, JsonValue] = {
             "api": teacher.api,
@@ -80,16 +118,27 @@ class TeacherStage:
         }
         if teacher.temperature is not None:
             sampling["temperature"] = teacher.temperature
+        if self._reply_form == "json" and teacher.api == "chat":
+            sampling["response_format"] = form.response_format(choices)
+        self._sampling[form.name, is_cap_raised] = sampling
         return sampling
 
     def _ask(
-        self, unit: Unit, messages: Messages, prompt_hash: str, draw: int, attempt: int, is_cap_raised: bool
+        self,
+        unit: Unit,
+        messages: Messages,
+        form: Form,
+        prompt_hash: str,
+        draw: int,
+        attempt: int,
+        is_cap_raised: bool,
+        choices: Mapping[str, Collection[str]] | None = None,
     ) -> Request:
         return Request(
             unit=unit,
             messages=messages,
             model=self.config.teacher.model,
-            sampling=self._sampling[is_cap_raised],
+            sampling=self._sampling_of(form, is_cap_raised, choices or {}),
             prompt_hash=prompt_hash,
             draw=draw,
             attempt=attempt,

@@ -8,18 +8,20 @@ from typing import Final
 from lemma.checks import check_trajectory, reaches_answer, wrong_step
 from lemma.config import Config
 from lemma.errors import ConfigError
-from lemma.prompts import Prompts
+from lemma.prompts import Prompts, kind_of
 from lemma.records import Trajectory, make_id
 from lemma.stages.asking import TeacherStage, pick
 from lemma.stages.assembling import Parts, assemble
 from lemma.stages.base import CorrectUnit, Group, Reply, Request
+from lemma.stages.forms import CONNECT, CORRECT
 from lemma.stages.golds import collect_golds
-from lemma.stages.reading import read_tags
 from lemma.strategies import STRATEGIES, Strategy
 from lemma.taxonomy import ErrorType
 
 NEEDED_PLACES: Final = ("question", "prefix", "explanation", "solution")
 OFFERED_PLACES: Final = ("wrong_step", "error_type", "answer_line", "manner")
+_FORMS: Final = {False: CORRECT, True: CONNECT}
+"""By whether the gold is to stand as the continuation, character for character."""
 
 
 class CorrectStage(TeacherStage):
@@ -53,11 +55,18 @@ class CorrectStage(TeacherStage):
         self._strategies = {name: strategies[name] for name in config.correct.strategies}
         self._manners = prompts.lines("manners")
         names = [name for strategy in self._strategies.values() for name in strategy.templates]
-        self._templates = {name: prompts.template(name).require(NEEDED_PLACES, OFFERED_PLACES) for name in names}
-        self._prompt_hashes = {name: prompts.hash(name, *self._manners) for name in names}
+        how_to_reply = [form.instructions(config.teacher.reply_form) for form in _FORMS.values()]
+        self._prompt_hashes = {name: prompts.hash(name, *self._manners, *how_to_reply) for name in names}
         super().__init__(
             config, ["correct", "answer_form", "checks"], [f"{k}={v}" for k, v in self._prompt_hashes.items()]
         )
+        self._templates = {name: self._require(prompts.template(name), NEEDED_PLACES, OFFERED_PLACES) for name in names}
+        # keyed by what is asked for as well: a strategy may send one prompt for both
+        self._places = {
+            (name, is_verbatim): self._constant(template, form)
+            for name, template in self._templates.items()
+            for is_verbatim, form in _FORMS.items()
+        }
         self._titles = {name: kind.title for name, kind in taxonomy.items()}
 
     def units(self, group: Group) -> Iterator[CorrectUnit]:
@@ -81,6 +90,7 @@ class CorrectStage(TeacherStage):
         mistake, problem = unit.mistake, unit.problem
         messages = self._templates[name].render(
             {
+                **self._places[name, unit.is_gold_verbatim][kind_of(problem)],
                 "question": problem.question,
                 "prefix": mistake.prefix,
                 "wrong_step": wrong_step(mistake).strip(),
@@ -91,7 +101,8 @@ class CorrectStage(TeacherStage):
                 "manner": self._manners[pick(len(self._manners), unit.id, str(self.config.seed))],
             }
         )
-        return self._ask(unit, messages, self._prompt_hashes[name], draw, attempt, is_cap_raised)
+        form = _FORMS[unit.is_gold_verbatim]
+        return self._ask(unit, messages, form, self._prompt_hashes[name], draw, attempt, is_cap_raised)
 
     def parse(self, unit: CorrectUnit, reply: Reply) -> Parts:
         """The reflection, and the continuation unless that is the gold itself.
@@ -100,11 +111,8 @@ class CorrectStage(TeacherStage):
             ParseError: the form is not kept.
             Rejected: `teacher_declined`, `cut_short`, `refused`.
         """
-        if unit.is_gold_verbatim:
-            found = read_tags(reply, ["reflection"], may_be_empty=["reflection"])
-            return Parts(found["reflection"], unit.gold.text)
-        found = read_tags(reply, ["reflection", "continuation"], may_be_empty=["reflection"])
-        return Parts(found["reflection"], found["continuation"])
+        found = _FORMS[unit.is_gold_verbatim].read(reply, self._reply_form)
+        return Parts(found["reflection"], unit.gold.text if unit.is_gold_verbatim else found["continuation"])
 
     def make(self, unit: CorrectUnit, parsed: Sequence[tuple[Request, Reply, Parts]]) -> Trajectory:
         """Prefix, reflection and continuation in one text.

@@ -15,13 +15,14 @@ from lemma.answers import extract_answer
 from lemma.checks import announces_no_error, has_no_loop, has_no_tags, is_short_enough, misses_answer
 from lemma.config import Config
 from lemma.errors import ConfigError, ParseError, Rejected
-from lemma.prompts import Prompts
+from lemma.prompts import Prompts, kind_of
 from lemma.records import Mistake, make_id
 from lemma.stages.analyze import number_steps
 from lemma.stages.asking import TeacherStage, pick
 from lemma.stages.base import Gold, Group, InjectUnit, Reply, Request
+from lemma.stages.forms import INJECT
 from lemma.stages.golds import collect_golds
-from lemma.stages.reading import MAX_EXPLANATION_CHARS, read_step, read_tags
+from lemma.stages.reading import MAX_EXPLANATION_CHARS, read_step
 from lemma.steps import step_at, step_spans
 from lemma.taxonomy import ErrorType
 
@@ -54,7 +55,8 @@ class InjectStage(TeacherStage):
 
     Args:
         config: uses `teacher`, `inject`, `answer_form`, `checks`, `seed`.
-        prompts: renders ``inject`` with ``error_type``, ``question``, ``answer``, ``steps``, ``answer_form``.
+        prompts: renders ``inject`` with ``error_type``, ``question``, ``answer``, ``steps``, ``answer_form``,
+            and the places of every prompt (``how_to_reply``, ``examples``).
         taxonomy: the error types.
         plan: problem id → its assignments, in unit order; problems that are not in it have no units.
 
@@ -76,11 +78,15 @@ class InjectStage(TeacherStage):
     ) -> None:
         self._plan = plan
         self._taxonomy = {name: kind for name, kind in taxonomy.items() if kind.injectable}
-        self._prompt_hashes = {name: prompts.hash("inject", kind.hash) for name, kind in self._taxonomy.items()}
+        how_to_reply = INJECT.instructions(config.teacher.reply_form)
+        self._prompt_hashes = {
+            name: prompts.hash("inject", kind.hash, how_to_reply) for name, kind in self._taxonomy.items()
+        }
         super().__init__(config, ["inject", "answer_form", "checks"], list(self._prompt_hashes.values()))
-        self._template = prompts.template("inject").require(
-            ["error_type", "question", "steps"], ["answer", "answer_form"]
+        self._template = self._require(
+            prompts.template("inject"), ["error_type", "question", "steps"], ["answer", "answer_form"]
         )
+        self._places = self._constant(self._template, INJECT)
         self._lessons = {name: kind.lesson() for name, kind in self._taxonomy.items()}
 
     def units(self, group: Group) -> Iterator[InjectUnit]:
@@ -113,6 +119,7 @@ class InjectStage(TeacherStage):
         """The error type's lesson, the question, and the correct solution with numbered steps."""
         messages = self._template.render(
             {
+                **self._places[kind_of(unit.problem)],
                 "error_type": self._lessons[unit.error_type],
                 "question": unit.problem.question,
                 "answer": unit.problem.answer,
@@ -122,7 +129,7 @@ class InjectStage(TeacherStage):
         )
         # two slots, or two rounds, may ask the very same of the same solution: they are different draws
         place = unit.slot * MAX_ROUNDS + unit.round - 1
-        return self._ask(unit, messages, self._prompt_hashes[unit.error_type], place, attempt, is_cap_raised)
+        return self._ask(unit, messages, INJECT, self._prompt_hashes[unit.error_type], place, attempt, is_cap_raised)
 
     def parse(self, unit: InjectUnit, reply: Reply) -> Alteration:
         """Number and text of the altered step, and what follows.
@@ -131,12 +138,12 @@ class InjectStage(TeacherStage):
             ParseError: the form is not kept.
             Rejected: `teacher_declined`, `cut_short`, `refused`.
         """
-        found = read_tags(reply, ["altered_step", "step", "explanation"], ["rest"])
+        found = INJECT.read(reply, self._reply_form)
         num_steps = len(step_spans(unit.gold.text))
         number = read_step(found["altered_step"], num_steps)
         rest = found.get("rest", "")
         if not rest and number < num_steps:
-            raise ParseError("missing_tag", f"<rest> is empty though step {number} of {num_steps} is not the last")
+            raise ParseError("missing_tag", f"rest is empty though step {number} of {num_steps} is not the last")
         return Alteration(number, found["step"], rest, found["explanation"][:MAX_EXPLANATION_CHARS])
 
     def make(self, unit: InjectUnit, parsed: Sequence[tuple[Request, Reply, Alteration]]) -> Mistake:

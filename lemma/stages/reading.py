@@ -1,4 +1,4 @@
-"""Reads tagged replies: tolerant of what models wrap around them, strict about what they mean.
+"""Reads what stands in replies: tolerant of what models wrap around them, strict about what they mean.
 
 Let pass: thinking in ``<think>`` tags, words before and after, code fences, upper-case tags, CRLF, bold marks, "Step
 3" for "3". Refused, each with its reason: a part that is missing, one that stands there twice with different
@@ -19,7 +19,6 @@ from lemma.stages.base import Reply
 
 FREE_TAGS: Final = frozenset({"analysis"})
 """Room to think: what stands inside is never read."""
-DECLINED: Final = "declined"
 MAX_EXPLANATION_CHARS: Final = 4000
 """Explanations go into later prompts, and are paid for there; a longer one rambles."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -76,8 +75,8 @@ def drop_thinking(text: str) -> str:
     return text[start : opening.start()] if opening else text[start:]
 
 
-def _clean(content: str) -> str:
-    """Contents of a tag without surrounding blank lines, a fence around it all, and copied step labels."""
+def clean(content: str) -> str:
+    """Contents of a part without surrounding blank lines, a fence around it all, and copied step labels."""
     inner = content.strip()
     if inner[:3] in ("```", "~~~"):
         fenced = _FENCE.match(inner)
@@ -88,46 +87,19 @@ def _clean(content: str) -> str:
     return inner
 
 
-def read_tags(
-    reply: Reply, required: Collection[str], optional: Collection[str] = (), may_be_empty: Collection[str] = ()
-) -> dict[str, str]:
-    """Contents of the tags of a reply.
-
-    Args:
-        reply: as received.
-        required: tags that have to be there and hold something.
-        optional: tags that are read if they are there.
-        may_be_empty: those of `required` that may hold nothing.
+def scan_tags(text: str, names: Collection[str]) -> list[tuple[str, str]]:
+    """Names and contents of the top-level tags, in order; what stands inside another tag is that tag's own text.
 
     Raises:
-        ParseError: `missing_tag`, `repeated_tag`, `empty_reply`, or `mixed_reply` (it declines and answers at once).
-        Rejected: `teacher_declined`, `refused`, `cut_short`.
+        ParseError: `missing_tag`: one is not closed.
     """
-    text = drop_thinking(require_whole(reply))
-    if not text.strip():
-        raise ParseError("empty_reply", "nothing but thinking")
-    found = _scan(text, [*required, *optional, DECLINED])
-    if DECLINED in found:
-        if any(tag in found for tag in required):
-            raise ParseError("mixed_reply", "declines and answers at once")
-        raise Rejected("teacher_declined", found[DECLINED])
-    for tag in required:
-        if tag not in found:
-            raise ParseError("missing_tag", f"no <{tag}>")
-        if not found[tag] and tag not in may_be_empty:
-            raise ParseError("missing_tag", f"<{tag}> is empty")
-    return found
-
-
-def _scan(text: str, names: Collection[str]) -> dict[str, str]:
-    """Top-level tags in order; what stands inside another tag is that tag's own text."""
     known = "|".join(re.escape(name) for name in sorted({*names, *FREE_TAGS}, key=len, reverse=True))
     tags = list(re.finditer(rf"<[ \t]{{0,3}}(/?)[ \t]{{0,3}}({known})[ \t]{{0,3}}>", text, re.IGNORECASE))
     closes: dict[str, list[int]] = {}
     for index, tag in enumerate(tags):
         if tag[1]:
             closes.setdefault(tag[2].lower(), []).append(index)
-    found: dict[str, str] = {}
+    found: list[tuple[str, str]] = []
     index = 0
     while index < len(tags):
         tag, name = tags[index], tags[index][2].lower()
@@ -144,12 +116,9 @@ def _scan(text: str, names: Collection[str]) -> dict[str, str]:
             continue
         else:
             raise ParseError("missing_tag", f"<{name}> is not closed")
-        if name in FREE_TAGS:
-            continue
-        content = _clean(text[tag.end() : end])
-        if name in found and found[name] != content:
-            raise ParseError("repeated_tag", f"<{name}> stands there twice with different contents")
-        found[name] = content
+        if name in names:
+            content = text[tag.end() : end]
+            found.append((name, content.strip() if name in FREE_TAGS else clean(content)))
     return found
 
 

@@ -12,12 +12,12 @@ from typing import Final
 from lemma.checks import check_trajectory, reaches_answer, wrong_step
 from lemma.config import Config
 from lemma.errors import ConfigError
-from lemma.prompts import Prompts
+from lemma.prompts import Prompts, kind_of
 from lemma.records import Trajectory, make_id
 from lemma.stages.asking import TeacherStage
 from lemma.stages.assembling import Parts, assemble
 from lemma.stages.base import Group, Reply, Request, SmoothUnit
-from lemma.stages.reading import read_tags
+from lemma.stages.forms import SMOOTH_JOINT, SMOOTH_WHOLE
 from lemma.strategies import STRATEGIES, Strategy
 from lemma.taxonomy import ErrorType
 
@@ -55,9 +55,11 @@ class SmoothStage(TeacherStage):
         name = f"smooth_{config.smooth.scope}"
         self._strategies = strategies
         self._is_whole = config.smooth.scope == "whole"
-        self._template = prompts.template(name).require(NEEDED_PLACES, OFFERED_PLACES)
-        self._prompt_hash = prompts.hash(name)
+        self._form = SMOOTH_WHOLE if self._is_whole else SMOOTH_JOINT
+        self._prompt_hash = prompts.hash(name, self._form.instructions(config.teacher.reply_form))
         super().__init__(config, ["smooth", "answer_form", "checks"], [self._prompt_hash])
+        self._template = self._require(prompts.template(name), NEEDED_PLACES, OFFERED_PLACES)
+        self._places = self._constant(self._template, self._form)
         self._titles = {kind_name: kind.title for kind_name, kind in taxonomy.items()}
 
     def units(self, group: Group) -> Iterator[SmoothUnit]:
@@ -81,6 +83,7 @@ class SmoothStage(TeacherStage):
         mistake = trajectory.mistake
         messages = self._template.render(
             {
+                **self._places[kind_of(unit.problem)],
                 "question": unit.problem.question,
                 "prefix": trajectory.prefix,
                 "reflection": trajectory.reflection.strip(),
@@ -91,7 +94,7 @@ class SmoothStage(TeacherStage):
                 "answer_line": self.config.answer_form.replace("{answer}", unit.problem.answer),
             }
         )
-        return self._ask(unit, messages, self._prompt_hash, draw, attempt, is_cap_raised)
+        return self._ask(unit, messages, self._form, self._prompt_hash, draw, attempt, is_cap_raised)
 
     def parse(self, unit: SmoothUnit, reply: Reply) -> Parts:
         """Reflection and continuation, with `whole` also the prefix.
@@ -100,8 +103,7 @@ class SmoothStage(TeacherStage):
             ParseError: the form is not kept.
             Rejected: `teacher_declined`, `cut_short`, `refused`.
         """
-        wanted = ["reflection", "continuation", *(["prefix"] if self._is_whole else [])]
-        found = read_tags(reply, wanted, may_be_empty=["reflection"])
+        found = self._form.read(reply, self._reply_form)
         return Parts(found["reflection"], found["continuation"], found.get("prefix"))
 
     def make(self, unit: SmoothUnit, parsed: Sequence[tuple[Request, Reply, Parts]]) -> Trajectory:

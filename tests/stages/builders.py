@@ -127,8 +127,21 @@ def reason(stage: Stage, unit: Any, *texts: str, finish_reason: str = "stop") ->
     return caught.value.reason
 
 
-def tagged(tags: Mapping[str, str]) -> str:
-    return "\n".join(f"<{tag}>{content}</{tag}>" for tag, content in tags.items())
+def tagged(parts: Mapping[str, str]) -> str:
+    return "\n".join(f"<{name}>{content}</{name}>" for name, content in parts.items())
+
+
+def in_form(parts: Mapping[str, str], reply_form: str) -> str:
+    """A reply of these parts: in tags, or as a JSON object with numbers where the schema wants them."""
+    if reply_form == "tags":
+        return tagged(parts)
+    numbers = {"first_error_step", "altered_step"}
+    return json.dumps({k: int(v) if k in numbers and v.isdecimal() else v for k, v in parts.items()})
+
+
+def asking(reply_form: str, **more: Any) -> Config:
+    """A configuration whose teacher is asked in that form."""
+    return config(teacher={"backend": "openai", "model": "teacher", "reply_form": reply_form}, **more)
 
 
 def cases() -> Sequence[dict[str, Any]]:

@@ -10,20 +10,18 @@ from hypothesis import strategies as st
 from lemma.errors import ParseError, Rejected, UnitError
 from lemma.reasons import REASONS
 from lemma.stages.base import Reply
+from lemma.stages.forms import CORRECT
 from lemma.stages.reading import (
     check_quote,
     drop_thinking,
     read_error_type,
     read_step,
-    read_tags,
     read_verdict,
 )
 
-TAGS = ["reflection", "continuation"]
-
 
 def read(text: str) -> dict[str, str]:
-    return read_tags(Reply("k", text, "stop"), TAGS)
+    return CORRECT.read(Reply("k", text, "stop"), "tags")
 
 
 @pytest.mark.parametrize(
@@ -39,6 +37,7 @@ def read(text: str) -> dict[str, str]:
         "<think>a<reflection>x</reflection></think><reflection>a</reflection><continuation>b</continuation>",
         "<reflection>a</reflection><continuation>b</continuation><reflection> a </reflection>",
         "<analysis>a <reflection>x</reflection></analysis><reflection>a</reflection><continuation>b</continuation>",
+        '{"declined": null, "reflection": "a", "continuation": "b"}',
     ],
 )
 def test_the_same_parts_are_read_whatever_stands_around_them(text: str) -> None:
