@@ -51,17 +51,21 @@ def read_reply(line: bytes) -> Reply | None:
     """Reads a line; None where it is not one whole reply."""
     try:
         tree = orjson.loads(line)
+        bytes.fromhex(tree["key"])
+        if not all(isinstance(tree[name], str) for name in ("text", "finish_reason", "model", "reasoning", "detail")):
+            return None
+        fresh, cached, output = map(int, tree["usage"])
         return Reply(
             key=tree["key"],
             text=tree["text"],
             finish_reason=tree["finish_reason"],
             model=tree["model"],
             reasoning=tree["reasoning"],
-            usage=Usage(*tree["usage"]),
+            usage=Usage(fresh, cached, output),
             detail=tree["detail"],
-            created_s=tree["created_s"],
+            created_s=float(tree["created_s"]),
         )
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):  # of JSON, of numbers, of what is missing or something else
         return None
 
 
