@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ import orjson
 
 from lemma.config import Config
 from lemma.datasets import Decontaminator, ReadProblem, SetAside, SourceCounts, fingerprint_of, read_problems
-from lemma.errors import InputError
+from lemma.errors import InputError, RunError
 from lemma.records import content_hash
 from lemma.shards import (
     Manifest,
@@ -65,11 +64,22 @@ class ProblemsFolder(StageFolder):
         return [int(number) for number in tree["parts"]]
 
     def given(self, part: int) -> Iterator[tuple[str, GivenSample]]:
-        """(problem id, sample) of each given sample, in file order."""
-        with self.rollouts(part).open("rb") as file:
-            for line in file:
-                tree = orjson.loads(line)
-                yield tree["problem"], GivenSample(tree["text"], tree["model"], tree["claimed_correct"])
+        """(problem id, sample) of each given sample, in file order.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        path = self.rollouts(part)
+        try:
+            with path.open("rb") as file:
+                for line in file:
+                    tree = orjson.loads(line)
+                    yield tree["problem"], GivenSample(tree["text"], tree["model"], tree["claimed_correct"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"{path}: missing or damaged ({error}); remove {self.manifest_path(part)} and run the same command "
+                "again, it is read anew"
+            ) from None
 
 
 def input_fingerprint(config: Config) -> str:
@@ -101,7 +111,7 @@ def read_into(run: Path, config: Config, fingerprint: str) -> dict[str, Any]:
     """
     folder = ProblemsFolder(run)
     summary = folder.summary()
-    if summary is not None and summary["fingerprint"] == fingerprint:
+    if summary is not None and summary.get("fingerprint") == fingerprint and _is_whole(folder, summary):
         return summary
     counts: list[SourceCounts] = []
     rows = read_problems(config.data, Decontaminator.load(config.decontaminate), counts)
@@ -142,6 +152,11 @@ def read_into(run: Path, config: Config, fingerprint: str) -> dict[str, Any]:
     }
     write_json(folder.summary_path, summary)
     return summary
+
+
+def _is_whole(folder: ProblemsFolder, summary: Mapping[str, Any]) -> bool:
+    """Whether every part is there: a person removes a manifest to have a damaged part read anew."""
+    return all(folder.manifest(part) is not None for part in range(summary["parts"]))
 
 
 def _keep_problems(rows: Iterator[ReadProblem | SetAside], set_aside: _Spool) -> Iterator[ReadProblem]:
@@ -199,11 +214,18 @@ def _given_lines(batch: Sequence[ReadProblem]) -> Iterator[bytes]:
 
 
 def _ids(path: Path) -> set[str]:
+    """Ids of a part's problems; a damaged line counts as a problem that is nowhere else."""
+    ids = set()
     try:
         with path.open("rb") as file:
-            return {orjson.loads(line)["id"] for line in file}
+            for line in file:
+                try:
+                    ids.add(str(orjson.loads(line)["id"]))
+                except (ValueError, KeyError, TypeError):
+                    ids.add("")
     except FileNotFoundError:
-        return set()
+        pass
+    return ids
 
 
 def _drop_parts(run: Path, first: int) -> None:
@@ -223,12 +245,11 @@ class _Spool:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stack = ExitStack()
+        self._temporary = path.with_name(f".{path.name}.tmp")
 
     def __enter__(self) -> _Spool:
-        self._temporary = self._path.with_name(f".{self._path.name}.tmp")
         with disk_errors(self._path):
-            self._file = self._stack.enter_context(self._temporary.open("wb"))
+            self._file = self._temporary.open("wb")
         return self
 
     def write(self, line: dict[str, Any]) -> None:
@@ -236,11 +257,12 @@ class _Spool:
             self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        with disk_errors(self._path):
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._stack.close()
-            if kind is None:
-                self._temporary.replace(self._path)
-            else:
-                self._temporary.unlink()
+        try:
+            with disk_errors(self._path):
+                with self._file:
+                    self._file.flush()
+                    os.fsync(self._file.fileno())
+                if kind is None:
+                    self._temporary.replace(self._path)
+        finally:
+            self._temporary.unlink(missing_ok=True)

@@ -54,14 +54,14 @@ def read_reply(line: bytes) -> Reply | None:
         bytes.fromhex(tree["key"])
         if not all(isinstance(tree[name], str) for name in ("text", "finish_reason", "model", "reasoning", "detail")):
             return None
-        fresh, cached, output = map(int, tree["usage"])
+        sent, cached, output = map(int, tree["usage"])
         return Reply(
             key=tree["key"],
             text=tree["text"],
             finish_reason=tree["finish_reason"],
             model=tree["model"],
             reasoning=tree["reasoning"],
-            usage=Usage(fresh, cached, output),
+            usage=Usage(sent, cached, output),
             detail=tree["detail"],
             created_s=float(tree["created_s"]),
         )
