@@ -31,7 +31,8 @@ RECORD_TYPES: dict[str, type[Record]] = {
 class _Cursor(Generic[T]):
     """Reads one file along with the problems."""
 
-    def __init__(self, items: Iterator[T], problem_id: Callable[[T], str]) -> None:
+    def __init__(self, path: Path, items: Iterator[T], problem_id: Callable[[T], str]) -> None:
+        self._path = path
         self._items = items
         self._problem_id = problem_id
         self._next = next(items, None)
@@ -44,8 +45,13 @@ class _Cursor(Generic[T]):
             self._next = next(self._items, None)
         return tuple(taken)
 
-    def is_at_end(self) -> bool:
-        return self._next is None
+    def require_end(self) -> None:
+        """Raises RunError where an item fitted no problem."""
+        if self._next is not None:
+            raise RunError(
+                f"{self._path}: holds records of problems that are not in the part; "
+                "remove the part's .manifest and run again"
+            )
 
 
 def read_groups(run: Path, part: int, reads: tuple[str, ...]) -> Iterator[Group]:
@@ -60,9 +66,9 @@ def read_groups(run: Path, part: int, reads: tuple[str, ...]) -> Iterator[Group]
         RunError: a file is damaged, or holds records of problems that are not in the part.
     """
     folder = ProblemsFolder(run)
-    given: _Cursor[tuple[str, GivenSample]] | None = None
-    if not reads:
-        given = _Cursor(folder.given(part), lambda one: one[0])
+    given: _Cursor[tuple[str, GivenSample]] = _Cursor(
+        folder.rollouts(part), folder.given(part) if not reads else iter(()), lambda one: one[0]
+    )
     samples = _cursor(run, part, "sample", reads, Sample, lambda one: one.problem.id)
     analyzed = _cursor(run, part, "analyze", reads, Mistake, lambda one: one.problem.id)
     injected = _cursor(run, part, "inject", reads, Mistake, lambda one: one.problem.id)
@@ -70,21 +76,17 @@ def read_groups(run: Path, part: int, reads: tuple[str, ...]) -> Iterator[Group]
     for problem in read_records(folder.part(part), Problem):
         yield Group(
             problem=problem,
-            given=tuple(sample for _, sample in given.take(problem.id)) if given else (),
+            given=tuple(sample for _, sample in given.take(problem.id)),
             samples=samples.take(problem.id),
             mistakes=analyzed.take(problem.id) + injected.take(problem.id),
             trajectories=corrected.take(problem.id),
         )
-    for name, cursor in (("sample", samples), ("analyze", analyzed), ("inject", injected), ("correct", corrected)):
-        if not cursor.is_at_end():
-            path = StageFolder(run, name).part(part)
-            raise RunError(
-                f"{path}: holds records of problems that are not in the part; remove its .manifest and run again"
-            )
+    for cursor in (given, samples, analyzed, injected, corrected):
+        cursor.require_end()
 
 
 def _cursor(
     run: Path, part: int, stage: str, reads: tuple[str, ...], kind: type[R], problem_id: Callable[[R], str]
 ) -> _Cursor[R]:
-    items = read_records(StageFolder(run, stage).part(part), kind) if stage in reads else iter(())
-    return _Cursor(items, problem_id)
+    path = StageFolder(run, stage).part(part)
+    return _Cursor(path, read_records(path, kind) if stage in reads else iter(()), problem_id)
