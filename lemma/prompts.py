@@ -38,6 +38,7 @@ PACKAGE_FOLDER: Final = Path(__file__).with_name("prompts")
 WORD_PROBLEM: Final = "word problem"
 COMPETITION: Final = "competition mathematics"
 _SECTION: Final = re.compile(r"^=== (system|user|assistant|example: [a-z ]+) ===[ \t]*\n", re.MULTILINE)
+_MATH: Final = re.compile(r"math(?![a-z])", re.IGNORECASE)  # not MathDial or MathQA, which are word problems
 _EXAMPLE: Final = "example: "
 _REPLY: Final = "\nReply:\n"
 # `$x$`, `$-3$`, `\frac`, `\(`; not the dollars of "$5 and $6" or "from $5-$10"
@@ -53,7 +54,7 @@ def kind_of(problem: Problem) -> str:
 
     Datasets named ``math`` (``math500``, ``math-train``) are the latter, and any question that holds LaTeX.
     """
-    is_math = problem.dataset.lower().startswith("math") or _LATEX.search(problem.question) is not None
+    is_math = _MATH.match(problem.dataset) is not None or _LATEX.search(problem.question) is not None
     return COMPETITION if is_math else WORD_PROBLEM
 
 

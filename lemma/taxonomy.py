@@ -17,8 +17,9 @@ A file, ``error_types/calculation_error.md``::
     ## Example: competition mathematics
     …
 
-The file's name is the type's name. A folder of the user's adds types by adding files and replaces them by name.
-The types are those of the paper (arXiv 2503.17439, appendix), adapted there from Li et al. 2024.
+There may be several examples of a kind. The file's name is the type's name. A folder of the user's adds types by
+adding files and replaces them by name. The types are those of the paper (arXiv 2503.17439, appendix), adapted
+there from Li et al. 2024.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from lemma.records import content_hash
 
 FOLDER: Final = "error_types"
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,59}")
+_EXAMPLE: Final = "Example: "
 _HEADING: Final = re.compile(r"^## (.+?)[ \t]*\n", re.MULTILINE)
 
 
@@ -53,8 +55,8 @@ class ErrorType:
     injectable: bool
     making: str
     """How such a slip comes about, for the one who is to make it; empty if it is not injected."""
-    examples: Mapping[str, str]
-    """Worked examples by kind: ``word problem``, ``competition mathematics``."""
+    examples: Mapping[str, tuple[str, ...]]
+    """Worked examples by kind: ``word problem``, ``competition mathematics`` (see `lemma.prompts.kind_of`)."""
     hash: str
     """Of the file's text."""
 
@@ -62,10 +64,15 @@ class ErrorType:
         """Definition and limits in a few lines, for a list of all types."""
         return f"{self.name}: {self.definition}\n  Not this: {self.not_when}"
 
-    def lesson(self) -> str:
-        """All that one who is to make such a mistake needs."""
-        examples = "\n\n".join(f"Example ({kind}):\n{text}" for kind, text in self.examples.items())
-        return f"{self.name} ({self.title})\n{self.definition}\nNot this: {self.not_when}\n{self.making}\n\n{examples}"
+    def lesson(self, kind: str) -> str:
+        """All that one who is to make such a mistake needs.
+
+        Args:
+            kind: of the problem; where there are no examples of that kind, all are shown.
+        """
+        shown = self.examples.get(kind) or [text for texts in self.examples.values() for text in texts]
+        examples = "".join(f"\n\nExample:\n{text}" for text in shown)
+        return f"{self.name} ({self.title})\n{self.definition}\nNot this: {self.not_when}\n{self.making}{examples}"
 
 
 def parse_error_type(name: str, text: str, origin: str) -> ErrorType:
@@ -76,7 +83,8 @@ def parse_error_type(name: str, text: str, origin: str) -> ErrorType:
     """
     if _NAME.fullmatch(name) is None:
         raise ConfigError(f"prompts: {origin}: an error type's name is made of a-z, 0-9 and _")
-    front, sections = _split(text, origin)
+    front, parts = _split(text, origin)
+    sections = dict(parts)
     try:
         title, injectable = front["title"], front["injectable"]
         definition, not_when = sections["Definition"], sections["Not this"]
@@ -87,7 +95,11 @@ def parse_error_type(name: str, text: str, origin: str) -> ErrorType:
         raise ConfigError(f"prompts: {origin}: `title` is a text and `injectable` true or false")
     if injectable and not making:
         raise ConfigError(f"prompts: {origin} is injectable but has no section `## Making one`")
-    examples = {key[9:]: body for key, body in sections.items() if key.startswith("Example: ")}
+    examples: dict[str, tuple[str, ...]] = {}
+    for heading, body in parts:
+        if heading.startswith(_EXAMPLE):
+            kind = heading[len(_EXAMPLE) :]
+            examples[kind] = (*examples.get(kind, ()), body)
     return ErrorType(
         name=name,
         title=title,
@@ -100,8 +112,8 @@ def parse_error_type(name: str, text: str, origin: str) -> ErrorType:
     )
 
 
-def _split(text: str, origin: str) -> tuple[dict[str, object], dict[str, str]]:
-    """Front matter and sections of a file."""
+def _split(text: str, origin: str) -> tuple[dict[str, object], list[tuple[str, str]]]:
+    """Front matter, and headings with what stands below them; several sections may have one heading."""
     parts = text.split("---\n", 2)
     if len(parts) != 3 or parts[0].strip():
         raise ConfigError(f"prompts: {origin} has no front matter between two lines `---`")
@@ -113,7 +125,7 @@ def _split(text: str, origin: str) -> tuple[dict[str, object], dict[str, str]]:
     if not isinstance(front, dict):
         raise ConfigError(f"prompts: {origin}: the front matter is no mapping")
     pieces = _HEADING.split(parts[2])
-    return front, {heading: body.strip() for heading, body in zip(pieces[1::2], pieces[2::2], strict=True)}
+    return front, [(heading, body.strip()) for heading, body in zip(pieces[1::2], pieces[2::2], strict=True)]
 
 
 def load_taxonomy(folder_override: Path | None = None) -> dict[str, ErrorType]:

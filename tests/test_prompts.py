@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from lemma.errors import ConfigError
-from lemma.prompts import PACKAGE_FOLDER, Prompts, parse_template
+from lemma.prompts import COMPETITION, PACKAGE_FOLDER, WORD_PROBLEM, Prompts, kind_of, parse_template
+from lemma.records import Problem
 
 HOSTILE = "{braces} {0} {{question}} {{x}} %s %(a)s $x \\1 === user ===\n=== system ===\n"
 
@@ -85,3 +86,69 @@ def test_every_prompt_names_its_places_in_its_notes(path: Path) -> None:
     notes = path.read_text(encoding="utf-8").split("=== ")[0]
     listed = notes.split("Places: ")[1].strip().rstrip(".")
     assert set(listed.split(", ")) >= template.places
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE_FOLDER.glob("*.md")), ids=lambda path: path.stem)
+def test_every_prompt_of_the_teacher_has_examples_of_both_kinds(path: Path) -> None:
+    if path.stem in ("manners", "sample"):
+        return
+    template = Prompts().template(path.stem)
+    assert {kind for kind, _, _ in template.examples} == {WORD_PROBLEM, COMPETITION}
+    assert {"how_to_reply", "examples"} <= template.places
+
+
+def test_examples_are_read_and_never_sent_as_messages() -> None:
+    text = "=== user ===\n{{question}}\n=== example: word problem ===\nQ: 1+1?\nReply:\n<rest>2</rest>\n"
+    template = parse_template("x", text, "x.md")
+    assert template.render({"question": "?"}) == ({"role": "user", "content": "?"},)
+    assert template.examples_for(WORD_PROBLEM) == (("Q: 1+1?", "<rest>2</rest>"),)
+    assert template.examples_for(COMPETITION) == template.examples_for(WORD_PROBLEM)
+    with pytest.raises(ConfigError, match="Reply:"):
+        parse_template("x", text.replace("Reply:", "Answer:"), "x.md")
+
+
+def problem(question: str, dataset: str = "d") -> Problem:
+    return Problem(id="p-1", dataset=dataset, question=question, reference_solution="", answer="1", meta={})
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Find $x$.",
+        "Let $f(x)=2$.",
+        "Is $-3$ one?",
+        "\\(x\\) is odd.",
+        "Compute \\frac12.",
+        "If $100$ men",
+        "$$x=1$$ Find it.",
+    ],
+)
+def test_latex_makes_a_problem_competition_mathematics(question: str) -> None:
+    assert kind_of(problem(question)) == COMPETITION
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many?",
+        "A pen is $5 and a book $6.",
+        "from $5-$10",
+        "It costs $3.",
+        "$5/$3",
+        "It's $ 5 or 6 $.",
+        "",
+        "$" * 50_000,
+    ],
+)
+def test_dollars_alone_do_not(question: str) -> None:
+    assert kind_of(problem(question)) == WORD_PROBLEM
+
+
+@pytest.mark.parametrize("dataset", ["math", "MATH", "math500", "math-l5"])
+def test_the_math_datasets_are_competition_mathematics(dataset: str) -> None:
+    assert kind_of(problem("How many?", dataset)) == COMPETITION
+
+
+@pytest.mark.parametrize("dataset", ["gsm8k", "mathdial", "mathqa", "x"])
+def test_other_datasets_are_told_by_the_question(dataset: str) -> None:
+    assert kind_of(problem("How many?", dataset)) == WORD_PROBLEM

@@ -47,7 +47,10 @@ def test_each_type_is_told_from_its_neighbours_and_shown(name: str) -> None:
     assert kind.name == name
     assert any(other in kind.not_when for other in (NAMES - {name}) | {"referencing error", "other type"})
     assert set(kind.examples) == {"word problem", "competition mathematics"}
-    assert all("Wrong step:" in text and "Why:" in text for text in kind.examples.values())
+    for texts in kind.examples.values():
+        assert len(texts) == 2
+        assert all("Question:" in text and "Wrong step:" in text and "Why:" in text for text in texts)
+        assert all(("Right step:" in text) is kind.injectable for text in texts)
     assert kind.definition in kind.brief()
 
 
@@ -55,7 +58,12 @@ def test_each_type_but_nonsense_can_be_injected_and_says_how() -> None:
     kinds = load_taxonomy().values()
     assert {kind.name for kind in kinds if not kind.injectable} == {"nonsensical_output"}
     assert all(bool(kind.making) is kind.injectable for kind in kinds)
-    assert all(kind.making in kind.lesson() for kind in kinds)
+    for kind in kinds:
+        for shown, other in (("word problem", "competition mathematics"), ("competition mathematics", "word problem")):
+            lesson = kind.lesson(shown)
+            assert kind.making in lesson
+            assert all(text in lesson for text in kind.examples[shown])
+            assert not any(text in lesson for text in kind.examples[other])
 
 
 def test_a_users_folder_adds_and_replaces_types(tmp_path: Path) -> None:
@@ -67,7 +75,8 @@ def test_a_users_folder_adds_and_replaces_types(tmp_path: Path) -> None:
     assert set(taxonomy) == NAMES | {"sign_error"}
     assert list(taxonomy) == sorted(taxonomy)
     assert taxonomy["sign_error"].definition == "A sign is lost."
-    assert taxonomy["sign_error"].examples == {"word problem": "Right: -3\nWrong: 3"}
+    assert taxonomy["sign_error"].examples == {"word problem": ("Right: -3\nWrong: 3",)}
+    assert "Right: -3" in taxonomy["sign_error"].lesson("competition mathematics")
     assert taxonomy["counting_error"].title == "Miscount"
     assert taxonomy["counting_error"].hash != load_taxonomy()["counting_error"].hash
 

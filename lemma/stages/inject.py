@@ -87,7 +87,6 @@ class InjectStage(TeacherStage):
             prompts.template("inject"), ["error_type", "question", "steps"], ["answer", "answer_form"]
         )
         self._places = self._constant(self._template, INJECT)
-        self._lessons = {name: kind.lesson() for name, kind in self._taxonomy.items()}
 
     def units(self, group: Group) -> Iterator[InjectUnit]:
         """The assignments of the problem; each slot works on one correct solution, drawn by the seed."""
@@ -117,10 +116,11 @@ class InjectStage(TeacherStage):
 
     def request(self, unit: InjectUnit, draw: int, attempt: int, is_cap_raised: bool) -> Request:
         """The error type's lesson, the question, and the correct solution with numbered steps."""
+        kind = kind_of(unit.problem)
         messages = self._template.render(
             {
-                **self._places[kind_of(unit.problem)],
-                "error_type": self._lessons[unit.error_type],
+                **self._places[kind],
+                "error_type": self._taxonomy[unit.error_type].lesson(kind),
                 "question": unit.problem.question,
                 "answer": unit.problem.answer,
                 "steps": number_steps(unit.gold.text),
