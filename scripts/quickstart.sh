@@ -6,7 +6,7 @@
 set -euo pipefail
 case "${1:-}" in -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit ;; esac
 RUN=$(realpath -m "${1:-$(dirname "$0")/../runs/quickstart}")
-. "$(dirname "$0")/setup.sh"
+. "$(dirname "$0")/setup.sh" ""  # without an argument it would see ours
 
 .venv/bin/lemma run configs/quickstart.yaml -o "$RUN"
 echo
