@@ -24,18 +24,28 @@ def tally_key(mistake: Mistake) -> str:
     return json.dumps([mistake.problem.dataset, mistake.model, mistake.error_type], ensure_ascii=False)
 
 
+def votes_key(dataset: str, model: str, split: str) -> str:
+    """What a manifest counts the votes about a mistake under: ``["gsm8k","my-student","votes","2-1"]``."""
+    return json.dumps([dataset, model, "votes", split], ensure_ascii=False)
+
+
 def distribution_of(manifests: Iterable[Manifest]) -> dict[str, Any]:
     """Adds up the manifests of `analyze`.
 
     Returns:
         ``{"mistakes": n, "types": {type: {"count", "share"}}, "datasets": {name: {"mistakes", "types",
-        "students": {model: {"mistakes", "types"}}}}}``; types by falling count.
+        "students": {model: {"mistakes", "types"}}}}}``; types by falling count. With `analyze.votes` above 1 also
+        ``"agreement": {dataset: {"unanimous_share", "splits": {"3-0": n, "2-1": n}}}`` of the mistakes kept.
     """
     overall: Counter[str] = Counter()
     datasets: dict[str, dict[str, Counter[str]]] = {}
+    splits: dict[str, Counter[str]] = {}
     for manifest in manifests:
         for key, count in manifest.tally.items():
-            dataset, student, error_type = json.loads(key)
+            dataset, student, error_type, *rest = json.loads(key)
+            if rest:  # a split of votes
+                splits.setdefault(dataset, Counter())[rest[0]] += count
+                continue
             overall[error_type] += count
             datasets.setdefault(dataset, {}).setdefault(student, Counter())[error_type] += count
     return {
@@ -47,6 +57,17 @@ def distribution_of(manifests: Iterable[Manifest]) -> dict[str, Any]:
             }
             for dataset, students in sorted(datasets.items())
         },
+        **(
+            {"agreement": {dataset: _agreement(counts) for dataset, counts in sorted(splits.items())}} if splits else {}
+        ),
+    }
+
+
+def _agreement(splits: Counter[str]) -> dict[str, Any]:
+    unanimous = sum(count for split, count in splits.items() if split.endswith("-0"))
+    return {
+        "unanimous_share": round(unanimous / splits.total(), 6),
+        "splits": dict(sorted(splits.items(), reverse=True)),
     }
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from lemma.derive import Derived, derive
-from lemma.distribution import tally_key
+from lemma.distribution import tally_key, votes_key
 from lemma.errors import RunError
 from lemma.groups import read_groups
 from lemma.records import Mistake, Record, Rejection, Sample, Trajectory
 from lemma.replies import ReplyStore, StrayIndex
 from lemma.shards import Manifest, StageFolder, StageUsage, sha256_of, to_line, write_whole
+from lemma.stages.analyze import AnalyzeStage
 from lemma.stages.base import Group, Reply, SampleUnit, Stage
 
 Inputs = dict[str, str]
@@ -170,6 +171,9 @@ class _Maker:
                 self.reasons[result.reason] += 1
             elif result is not None:
                 self.tally.update(tally_keys(unit, result))
+                if isinstance(self._stage, AnalyzeStage) and self._stage.draws(unit) > 1:
+                    split = self._stage.split(unit, self.derived.replies)
+                    self.tally[votes_key(unit.problem.dataset, unit.sample.model, split)] += 1
                 yield to_line(result)
 
     def _count(self, reply: Reply) -> None:

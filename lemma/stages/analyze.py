@@ -7,13 +7,14 @@ the two must agree; with several votes the majority counts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from lemma.checks import misses_answer
 from lemma.config import Config
-from lemma.errors import Rejected
+from lemma.errors import Rejected, UnitError
 from lemma.prompts import Prompts, kind_of
 from lemma.records import Mistake, make_id
 from lemma.stages.asking import TeacherStage
@@ -38,6 +39,10 @@ class Finding:
 def number_steps(text: str) -> str:
     """The text for a prompt, each step behind its number in brackets."""
     return "\n".join(f"[{number}] {step.strip()}" for number, step in enumerate(split_steps(text), 1))
+
+
+def _vote(finding: Finding) -> tuple[int | None, str]:
+    return finding.step, finding.error_type
 
 
 class AnalyzeStage(TeacherStage):
@@ -116,16 +121,14 @@ class AnalyzeStage(TeacherStage):
         Raises:
             Rejected: `judged_correct`, `no_majority`.
         """
-        votes = Counter((finding.step, finding.error_type) for _, _, finding in parsed)
+        votes = Counter(_vote(finding) for _, _, finding in parsed)
         (step, error_type), count = votes.most_common(1)[0]
         if 2 * count <= len(parsed):
             split = ", ".join(f"{times} × step {at} {kind}".strip() for (at, kind), times in votes.most_common())
             raise Rejected("no_majority", split)
         if step is None:
             raise Rejected("judged_correct", f"answer {unit.sample.answer!r}")
-        request, reply, finding = next(
-            vote for vote in parsed if (vote[2].step, vote[2].error_type) == (step, error_type)
-        )
+        request, reply, finding = next(vote for vote in parsed if _vote(vote[2]) == (step, error_type))
         text = unit.sample.text
         start, end = step_spans(text)[step - 1]
         return Mistake(
@@ -141,6 +144,18 @@ class AnalyzeStage(TeacherStage):
             explanation=finding.explanation,
             made_by=self._made_by(request, reply),
         )
+
+    def split(self, unit: AnalyzeUnit, replies: Iterable[Reply]) -> str:
+        """How the votes of a unit fell: ``2-1`` where two agree and one does not; unreadable replies are no votes.
+
+        The record has no place for it; it is counted in the manifest, and the votes themselves stand in the replies.
+        """
+        votes: Counter[tuple[int | None, str]] = Counter()
+        for reply in replies:
+            with suppress(UnitError):
+                votes[_vote(self.parse(unit, reply))] += 1
+        most = max(votes.values(), default=0)
+        return f"{most}-{votes.total() - most}"
 
     def check(self, unit: AnalyzeUnit, record: Mistake) -> None:
         """The mistake has an answer, and it differs from the reference.

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
+from lemma.pipeline import Options, Pipeline
 from lemma.records import Mistake
 from lemma.stages.analyze import AnalyzeStage, number_steps
-from lemma.stages.base import AnalyzeUnit, Group
+from lemma.stages.base import AnalyzeUnit, Group, Reply, Request
+from lemma.teacher.rules import RulesTeacher
+from lemma.teacher.scripted import ScriptedTeacher
+from tests.conftest import example_config
 from tests.stages.builders import PENCILS, PROMPTS, RIGHT, TAXONOMY, WRONG, config, reason, run, sample, tagged
 
 FOUND = {
@@ -125,6 +133,47 @@ def test_more_than_half_of_the_votes_decide() -> None:
     assert reason(stage, unit, other, change(), "<verdict>correct</verdict>") == "no_majority"
     assert reason(stage, unit, other, change()) == "no_majority"
     assert reason(stage, unit, "<verdict>correct</verdict>", change(), "<verdict>correct</verdict>") == "judged_correct"
+
+
+def test_the_split_of_the_votes_is_told_and_unreadable_replies_are_no_votes() -> None:
+    stage, unit = stage_and_unit(votes=3)
+    other, correct = change(error_type="operator_error"), "<verdict>correct</verdict>"
+    for texts, split in [
+        ((change(), change(), change(explanation="In other words.")), "3-0"),
+        ((other, change(), change()), "2-1"),
+        ((change(), "What?", correct, "", change()), "2-1"),
+        ((change(), change()), "2-0"),
+        ((), "0-0"),
+    ]:
+        assert stage.split(unit, [Reply("k", text, "stop") for text in texts]) == split
+
+
+def test_the_distribution_says_how_far_the_votes_agree(tmp_path: Path) -> None:
+    def shifting(request: Request, before: int) -> Reply:
+        """The third vote on every other sample names another type."""
+        text = RulesTeacher().answer_now(request).text
+        if request.draw == 2 and int(request.unit.id[-1], 16) % 2:
+            text = re.sub(r"<error_type>\w+", "<error_type>nonsensical_output", text)
+        return Reply(request.key, text, "stop")
+
+    for votes in (1, 3):
+        with Pipeline(
+            tmp_path / str(votes),
+            example_config(25, analyze={"votes": votes}, teacher={"backend": "openai", "model": "x"}),
+            Options(quiet=True),
+            teacher=lambda role: ScriptedTeacher(shifting),
+        ) as pipeline:
+            pipeline.work(["sample", "analyze"])
+    one, three = (
+        json.loads((tmp_path / votes / "analyze" / "distribution.json").read_text(encoding="utf-8"))
+        for votes in ("1", "3")
+    )
+    assert {key: three[key] for key in one} == one
+    assert "agreement" not in one
+    splits = three["agreement"]["gsm8k"]["splits"]
+    assert list(splits) == ["3-0", "2-1"]
+    assert sum(splits.values()) == three["mistakes"]
+    assert three["agreement"]["gsm8k"]["unanimous_share"] == round(splits["3-0"] / three["mistakes"], 6)
 
 
 def test_the_votes_are_different_draws_of_the_same_request() -> None:
