@@ -26,7 +26,7 @@ REPLIES: Final[dict[str, str]] = {
     "missing_tag": "a part of the reply that the prompt asks for is missing",
     "repeated_tag": "a part of the reply stands there twice with different contents",
     "not_json": "the reply holds no JSON object of the form asked for",
-    "mixed_reply": "the reply declines and answers at once",
+    "mixed_reply": "the reply declines and answers at once, or names a wrong step of what it calls correct",
     "unknown_verdict": "the verdict is neither `wrong` nor `correct`",
     "step_not_a_number": "the step is not one number",
     "step_out_of_range": "the step does not exist",

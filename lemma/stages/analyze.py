@@ -6,6 +6,7 @@ the two must agree; with several votes the majority counts.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from typing import Final
 
 from lemma.checks import misses_answer
 from lemma.config import Config
-from lemma.errors import Rejected, UnitError
+from lemma.errors import ParseError, Rejected, UnitError
 from lemma.prompts import Prompts, kind_of
 from lemma.records import Mistake, make_id
 from lemma.stages.asking import TeacherStage
@@ -24,6 +25,7 @@ from lemma.stages.reading import MAX_EXPLANATION_CHARS, check_quote, read_error_
 from lemma.steps import split_steps, step_spans
 from lemma.taxonomy import ErrorType
 
+_POSITIVE: Final = re.compile(r"[1-9]")
 _ERROR_PARTS: Final = ("first_error_step", "quote", "error_type", "explanation")
 
 
@@ -102,11 +104,13 @@ class AnalyzeStage(TeacherStage):
         """The verdict, and for a wrong solution step, quote, type and explanation.
 
         Raises:
-            ParseError: the form is not kept, or number and quote do not agree.
+            ParseError: the form is not kept, number and quote do not agree, or a step of a correct solution is named.
             Rejected: `teacher_declined`, `cut_short`, `refused`.
         """
         found = ANALYZE.read(reply, self._reply_form)
         if read_verdict(found["verdict"]) == "correct":
+            if _POSITIVE.search(found.get("first_error_step", "")):
+                raise ParseError("mixed_reply", f"correct, and wrong at step {found['first_error_step'][:80]}")
             return Finding(None)
         ANALYZE.require(found, _ERROR_PARTS)
         steps = split_steps(unit.sample.text)

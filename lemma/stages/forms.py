@@ -29,7 +29,7 @@ from lemma.stages.reading import clean, drop_thinking, require_whole, scan_tags
 ReplyForm = Literal["tags", "json"]
 DECLINED: Final = "declined"
 _NOTHING: Final = frozenset({"", "null", "none", "no", "false", "n/a"})
-"""How models that may not leave a key out write that they do not decline."""
+"""How models that leave no part out write that they do not decline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +165,12 @@ class Form:
         found = self._once(self._parts(text, reply_form))
         if DECLINED in found:
             given = [name for name, content in found.items() if name != DECLINED and content]
-            if given:
+            is_meant = found[DECLINED].strip(" .").lower() not in _NOTHING
+            if given and is_meant:
                 raise ParseError("mixed_reply", f"declines and gives {given[0]}")
-            raise Rejected("teacher_declined", found[DECLINED])
+            if not given:
+                raise Rejected("teacher_declined", found[DECLINED])
+            del found[DECLINED]
         always = (field for field in self.fields if not (field.when or field.is_optional))
         self.require(found, [field.name for field in always if field.kind != "thoughts"])
         return found
@@ -194,11 +197,7 @@ class Form:
             if tags := scan_tags(text, names):
                 return tags
             raise ParseError("not_json", text.strip()[:120])
-        return [
-            (name, clean(value))
-            for name, value in pairs
-            if value is not None and not (name == DECLINED and value.strip(" .").lower() in _NOTHING)
-        ]
+        return [(name, clean(value)) for name, value in pairs if value is not None]
 
     def _once(self, parts: list[tuple[str, str]]) -> dict[str, str]:
         """As a dict without the thoughts.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -18,7 +19,19 @@ from lemma.stages.correct import CorrectStage
 from lemma.stages.inject import Assignment, InjectStage
 from lemma.stages.sample import SampleStage
 from lemma.stages.smooth import SmoothStage
-from tests.stages.builders import PENCILS, PROMPTS, RIGHT, TAXONOMY, WRONG, config, mistake, run, sample, trajectory
+from tests.stages.builders import (
+    PENCILS,
+    PROMPTS,
+    RIGHT,
+    TAXONOMY,
+    WRONG,
+    asking,
+    config,
+    mistake,
+    run,
+    sample,
+    trajectory,
+)
 
 PLAN = {PENCILS.id: [Assignment(0, 1, "calculation_error")]}
 WHOLE = config(smooth={"scope": "whole"})
@@ -33,6 +46,14 @@ STAGES: dict[str, Stage] = {
     "fresh_restart": CorrectStage(FRESH, PROMPTS, TAXONOMY),
     "smooth_joint": SmoothStage(config(), PROMPTS, TAXONOMY),
     "smooth_whole": SmoothStage(WHOLE, PROMPTS, TAXONOMY),
+}
+AS_JSON: dict[str, Stage] = {
+    "analyze": AnalyzeStage(asking("json"), PROMPTS, TAXONOMY),
+    "inject": InjectStage(asking("json"), PROMPTS, TAXONOMY, PLAN),
+    "fix_continue": CorrectStage(asking("json", correct={"strategies": ["fix_continue"]}), PROMPTS, TAXONOMY),
+    "fresh_restart": CorrectStage(asking("json", correct={"strategies": ["fresh_restart"]}), PROMPTS, TAXONOMY),
+    "smooth_joint": SmoothStage(asking("json"), PROMPTS, TAXONOMY),
+    "smooth_whole": SmoothStage(asking("json", smooth={"scope": "whole"}), PROMPTS, TAXONOMY),
 }
 TAGS = {
     "sample": [],
@@ -64,6 +85,23 @@ ODD = [
 ]
 CONTENT = st.lists(st.sampled_from([*GOOD, *ODD, RIGHT, "<step>", "\n", "$", "```"]) | st.text(max_size=8), max_size=5)
 
+JSON_PIECES = [
+    "{",
+    "}",
+    '"',
+    ",",
+    ":",
+    "\\",
+    "null",
+    "[",
+    "]",
+    '"verdict": "wrong"',
+    '{"declined": ',
+    "```",
+    "\n",
+    "</think>",
+]
+
 
 def outcome(stage: Stage, text: str, finish_reason: str = "stop") -> Record | str:
     (unit,) = stage.units(Group(PENCILS) if stage.name == "sample" else GROUP)
@@ -84,6 +122,34 @@ def test_a_reply_gives_a_record_or_a_known_reason(name: str, data: st.DataObject
         assert made in REASONS
     else:
         assert type(made).model_validate_json(made.model_dump_json()) == made
+
+
+@pytest.mark.parametrize("name", AS_JSON)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_reply_in_json_gives_a_record_or_a_known_reason(name: str, data: st.DataObject) -> None:
+    parts = {
+        tag: data.draw(CONTENT.map("".join) | st.none() | st.integers() | st.lists(st.text())) for tag in TAGS[name]
+    }
+    text = json.dumps(parts, ensure_ascii=data.draw(st.booleans()))
+    cut, pieces = data.draw(st.integers(0, len(text))), data.draw(st.lists(st.sampled_from(JSON_PIECES), max_size=4))
+    made = outcome(AS_JSON[name], text[:cut] + "".join(pieces) + text[cut:])
+    if isinstance(made, str):
+        assert made in REASONS
+    else:
+        assert type(made).model_validate_json(made.model_dump_json()) == made
+
+
+@pytest.mark.parametrize("name", AS_JSON)
+@pytest.mark.parametrize(
+    "piece",
+    ['{"verdict":', '{"a":1,', '{"', '"', "\\", "{", '{"reflection":"', "\\u", '\\"', '{"step":"b"}', "[", "{ "],
+)
+def test_hostile_json_takes_linear_time(name: str, piece: str) -> None:
+    start = time.perf_counter()
+    for before in ("", '{"', '{"reflection": "'):
+        outcome(AS_JSON[name], before + piece * (100_000 // len(piece)))
+    assert time.perf_counter() - start < 3
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -51,7 +51,7 @@ def test_the_same_parts_are_read_whatever_stands_around_them(text: str) -> None:
         ("<reflection>a</reflection><continuation>  </continuation>", "missing_tag"),
         ("<reflection>a<continuation>b</continuation>", "missing_tag"),
         ("<reflection>a</reflection><continuation>b</continuation><continuation>c</continuation>", "repeated_tag"),
-        ("<declined>no</declined><reflection>a</reflection>", "mixed_reply"),
+        ("<declined>I cannot.</declined><reflection>a</reflection>", "mixed_reply"),
         ("<declined>no</declined>", "teacher_declined"),
         ("<declined></declined>", "teacher_declined"),
         ("<think>nothing but thought", "empty_reply"),
