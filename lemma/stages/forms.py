@@ -24,7 +24,7 @@ from pydantic import JsonValue
 from lemma.errors import ConfigError, ParseError, Rejected
 from lemma.stages.base import Reply
 from lemma.stages.flatjson import scan_json
-from lemma.stages.reading import clean, drop_thinking, require_whole, scan_tags
+from lemma.stages.reading import clean, drop_thinking, encodable, require_whole, scan_tags
 
 ReplyForm = Literal["tags", "json"]
 DECLINED: Final = "declined"
@@ -197,7 +197,7 @@ class Form:
             if tags := scan_tags(text, names):
                 return tags
             raise ParseError("not_json", text.strip()[:120])
-        return [(name, clean(value)) for name, value in pairs if value is not None]
+        return [(name, clean(encodable(value))) for name, value in pairs if value is not None]
 
     def _once(self, parts: list[tuple[str, str]]) -> dict[str, str]:
         """As a dict without the thoughts.

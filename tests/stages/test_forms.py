@@ -134,6 +134,7 @@ def test_json_that_is_not_there_is_not_guessed(text: str, expected: str) -> None
         (r"\\(x\\)\nnot\ttext", "\\(x\\)\nnot\ttext"),
         (r"caf\u00e9 \ud835\udc65 \underline{a} \u12", "café 𝑥 \\underline{a} \\u12"),
         ('a "quoted" \\/ b'.replace('"', '\\"'), 'a "quoted" / b'),
+        (r"half \ud835 a pair \udc65", "half \ufffd a pair \ufffd"),
         ("two\nlines\tand a tab", "two\nlines\tand a tab"),
     ],
 )
