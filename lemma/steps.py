@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -345,3 +346,47 @@ def step_at(text: str, offset: int) -> int:
     if not text or offset < 1:
         raise ValueError(f"no character stands before offset {offset} of a text of {len(text)} characters")
     return bisect_left(_starts(text), min(offset, len(text)))
+
+
+def locate_steps(text: str, segments: Sequence[str]) -> list[tuple[int, int]]:
+    """Where the steps of another segmentation stand in `text`: offsets [start, end) without the space around them.
+
+    Space inside is not looked at, so that steps joined by blank lines or cut at line breaks are found alike; an empty
+    one stands where the one before it ends.
+
+    Args:
+        text: the solution.
+        segments: its steps as somebody else split them, in order.
+
+    Raises:
+        ValueError: a step does not stand in the text behind the one before it.
+    """
+    offsets = [place for place, char in enumerate(text) if not char.isspace()]
+    bare = "".join(text[place] for place in offsets)
+    spans: list[tuple[int, int]] = []
+    place = 0
+    for number, segment in enumerate(segments, 1):
+        wanted = "".join(segment.split())
+        found = bare.find(wanted, place)
+        if found < 0:
+            raise ValueError(f"step {number} does not stand in the text behind the one before it: {segment[:80]!r}")
+        place = found + len(wanted)
+        end = offsets[place - 1] + 1 if place else 0
+        spans.append((offsets[found], end) if wanted else (end, end))
+    return spans
+
+
+def map_steps(text: str, segments: Sequence[str]) -> list[tuple[int, int]]:
+    r"""For each step of another segmentation the first and the last of our steps, from 1, that it shares text with.
+
+    Example:
+        >>> map_steps("It is 1. So 2.\nSo 3.", ["It is 1. So 2.", "So 3."])
+        [(1, 2), (3, 3)]
+
+    Raises:
+        ValueError: the text is empty, or a step does not stand in it (see `locate_steps`).
+    """
+    return [
+        (step_at(text, min(start, max(end - 1, 0)) + 1), step_at(text, max(end, 1)))
+        for start, end in locate_steps(text, segments)
+    ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lemma.steps import split_steps, step_at, step_spans
+from lemma.steps import locate_steps, map_steps, split_steps, step_at, step_spans
 
 
 @pytest.mark.parametrize(
@@ -147,3 +147,46 @@ def test_hostile_text_takes_linear_time(piece: str) -> None:
     start = time.perf_counter()
     assert "".join(split_steps(text)) == text
     assert time.perf_counter() - start < 2
+
+
+TEXT = "It is 1. So it is 2.\n\n  Then it is 3,\nnot 4.\nThe answer is: 3"
+
+
+@pytest.mark.parametrize(
+    ("segments", "expected"),
+    [
+        (["It is 1. So it is 2.", "Then it is 3,", "not 4.", "The answer is: 3"], [(1, 2), (3, 3), (4, 4), (4, 4)]),
+        (
+            ["It is 1. ", "So it is 2.\n\n", "Then it is 3, not 4.", "The answer is: 3"],
+            [(1, 1), (2, 2), (3, 4), (4, 4)],
+        ),
+        (["  It is  1.\nSo it is 2. Then it is 3,", "", "not 4."], [(1, 3), (3, 3), (4, 4)]),
+        ([TEXT], [(1, 4)]),
+        (["So it is 2."], [(2, 2)]),
+        ([], []),
+        (["", "It is 1."], [(1, 1), (1, 1)]),
+    ],
+)
+def test_another_segmentation_is_mapped_by_where_its_steps_stand(
+    segments: list[str], expected: list[tuple[int, int]]
+) -> None:
+    assert map_steps(TEXT, segments) == expected
+
+
+def test_equal_steps_are_found_one_behind_the_other() -> None:
+    text = "So 2.\nSo 2.\nSo 2."
+    assert locate_steps(text, ["So 2.", "So 2.", "So 2."]) == [(0, 5), (6, 11), (12, 17)]
+    assert map_steps(text, ["So 2.", "So 2.", "So 2."]) == [(1, 1), (2, 2), (3, 3)]
+
+
+@pytest.mark.parametrize("segments", [["It is 5."], ["So it is 2.", "It is 1."], [TEXT, "more"]])
+def test_a_step_that_does_not_stand_there_in_its_turn_is_told(segments: list[str]) -> None:
+    with pytest.raises(ValueError, match="does not stand"):
+        locate_steps(TEXT, segments)
+
+
+@given(st.lists(PIECES | st.text(max_size=5), max_size=30).map("".join))
+def test_our_own_steps_are_mapped_onto_themselves(text: str) -> None:
+    numbered = [(number, step) for number, step in enumerate(split_steps(text), 1) if step.strip()]
+    mapped = map_steps(text, [step for _, step in numbered]) if text else []
+    assert [first for first, _ in mapped] == [last for _, last in mapped]
