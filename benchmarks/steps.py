@@ -5,9 +5,9 @@
 Every text of ``student/`` and ``labelled/`` is split and joined again. For each labelled set its own boundaries are
 compared with ours by character offsets: *recall* is the share of its boundaries that are ours too, *precision* the
 share of ours that are its. Of its first wrong steps, *one* are exactly one of ours, *finer* are several of ours (each
-of them can be named), *coarser* share one of ours with another of its steps. A bare answer at the end (``#### 72``), a step
-of its own in some sets, belongs to the step before it by design and counts as no boundary. Exit status 1 if a text is
-not lossless.
+of them can be named), *coarser* share one of ours with another of its steps. A bare answer at the end (``#### 72``),
+in some sets a step of its own, belongs to the step before it by design and counts as no boundary. Exit status 1 if a
+text is not lossless.
 """
 
 from __future__ import annotations
