@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ from lemma.teacher.base import Program
 CASES = Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "stages" / "answered.json"
 LIMITS = {"correction": 0.55, "with smoothing": 0.65}
 """What is aimed at, as shares of the published way's tokens."""
+_PREFIX = re.compile(r"\A<prefix>.*?</prefix>\n", re.DOTALL)  # the embedded teacher gives it unasked; a model does not
 Count = Callable[[str], int]
 
 
@@ -147,7 +149,8 @@ def measure(run: Path, count: Count) -> dict[tuple[str, str], Tally]:
     for made in records(run, "smooth"):
         ours, theirs = spent[made.mistake.id, made.strategy]
         for name in (made.strategy, "all"):
-            tallies["with smoothing", name].add(ours + count(sent[made.made_by.request_key]), theirs + count(made.text))
+            reply = _PREFIX.sub("", sent[made.made_by.request_key])
+            tallies["with smoothing", name].add(ours + count(reply), theirs + count(made.text))
     return tallies
 
 
