@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from lemma.errors import ConfigError, UnitError
+from lemma.pipeline import Options, Pipeline
+from lemma.prompts import Prompts
 from lemma.stages.analyze import AnalyzeStage
-from lemma.stages.base import Group, Reply
+from lemma.stages.base import AnalyzeUnit, CorrectUnit, Group, InjectUnit, Reply, Request, SmoothUnit
 from lemma.stages.correct import CorrectStage
-from lemma.stages.forms import ANALYZE, CONNECT, CORRECT, FORMS, INJECT, SMOOTH_WHOLE, Form, ReplyForm
+from lemma.stages.forms import ANALYZE, CONNECT, CORRECT, FORMS, INJECT, SMOOTH_JOINT, SMOOTH_WHOLE, Form, ReplyForm
+from lemma.teacher.base import Program
+from lemma.teacher.rules import RulesTeacher
+from tests.conftest import example_config
 from tests.stages.builders import PENCILS, PROMPTS, TAXONOMY, WRONG, asking, config, in_form, mistake, sample, tagged
 
 BOTH = pytest.mark.parametrize("reply_form", get_args(ReplyForm))
@@ -188,9 +194,7 @@ def test_a_correction_asks_only_for_what_is_not_there_yet(is_verbatim: bool) -> 
     assert ("continuation" in format_["json_schema"]["schema"]["properties"]) is not is_verbatim
 
 
-def test_a_prompt_of_the_users_own_needs_the_place_for_json_only(tmp_path: Any) -> None:
-    from lemma.prompts import Prompts
-
+def test_a_prompt_of_the_users_own_needs_the_place_for_json_only(tmp_path: Path) -> None:
     places = "{{error_types}} {{question}} {{answer}} {{steps}}"
     (tmp_path / "analyze.md").write_text(f"=== user ===\n{places} Reply in tags.\n", encoding="utf-8")
     AnalyzeStage(asking("tags"), Prompts(tmp_path), TAXONOMY)
@@ -205,3 +209,41 @@ def test_an_example_that_has_not_the_form_is_told(example: str) -> None:
         return
     with pytest.raises(ConfigError, match="example of smooth_whole"):
         SMOOTH_WHOLE.example(example, "json")
+
+
+class InJson:
+    """The embedded teacher, answering in JSON."""
+
+    def answer_now(self, request: Request) -> Reply:
+        unit = request.unit
+        form = {AnalyzeUnit: ANALYZE, InjectUnit: INJECT, SmoothUnit: SMOOTH_JOINT}.get(type(unit), CORRECT)
+        if isinstance(unit, CorrectUnit) and unit.is_gold_verbatim:
+            form = CONNECT
+        text = RulesTeacher().answer_now(request).text
+        return Reply(request.key, form.example(text, "json"), "stop")
+
+
+def rows(run: Path, pattern: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for path in sorted(run.glob(pattern)) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_a_run_in_json_finds_what_a_run_in_tags_finds(tmp_path: Path) -> None:
+    programs: dict[str, Program] = {"tags": RulesTeacher(), "json": InJson()}
+    kept = {}
+    for reply_form in get_args(ReplyForm):
+        run = tmp_path / reply_form
+        teacher = {"backend": "openai", "model": "x", "reply_form": reply_form}
+        config = example_config(10, teacher=teacher, inject={"types": {"calculation_error": 1}})
+        with Pipeline(
+            run, config, Options(quiet=True), lambda line: None, lambda role, form=reply_form: programs[form]
+        ) as pipeline:
+            pipeline.work(["sample", "analyze", "inject", "correct", "smooth"])
+        kept[reply_form] = [
+            (row["solution"], row["error_type"], row["prefix_end"], row["explanation"])
+            for row in rows(run, "analyze/part-*.jsonl")
+        ]
+        unread = {"not_json", "missing_tag", "repeated_tag", "mixed_reply"}
+        assert not {row["reason"] for row in rows(run, "*/rejected/*.jsonl")} & unread
+        assert rows(run, "smooth/part-*.jsonl")
+    assert kept["tags"]
+    assert kept["tags"] == kept["json"]
