@@ -234,9 +234,12 @@ def test_a_run_in_json_finds_what_a_run_in_tags_finds(tmp_path: Path) -> None:
         run = tmp_path / reply_form
         teacher = {"backend": "openai", "model": "x", "reply_form": reply_form}
         config = example_config(10, teacher=teacher, inject={"types": {"calculation_error": 1}})
-        with Pipeline(
-            run, config, Options(quiet=True), lambda line: None, lambda role, form=reply_form: programs[form]
-        ) as pipeline:
+        program = programs[reply_form]
+
+        def answers(role: str, program: Program = program) -> Program:
+            return program
+
+        with Pipeline(run, config, Options(quiet=True), lambda line: None, answers) as pipeline:
             pipeline.work(["sample", "analyze", "inject", "correct", "smooth"])
         kept[reply_form] = [
             (row["solution"], row["error_type"], row["prefix_end"], row["explanation"])
