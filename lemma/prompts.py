@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -108,6 +108,19 @@ class Template:
             (given, reply) for _, given, reply in self.examples
         )
 
+    def bind(self, values: Mapping[str, str]) -> Template:
+        """A template whose places are those that have no value here: what is constant is put in once."""
+        sections = []
+        for role, pieces in self.sections:
+            bound = [pieces[0]]
+            for place, literal in zip(pieces[1::2], pieces[2::2], strict=True):
+                if place in values:
+                    bound[-1] += values[place] + literal
+                else:
+                    bound += [place, literal]
+            sections.append((role, tuple(bound)))
+        return replace(self, sections=tuple(sections))
+
     def render(self, values: Mapping[str, str]) -> Messages:
         """The messages with `values` in their places; a value without a place is left out.
 
@@ -118,12 +131,19 @@ class Template:
             return tuple(
                 {
                     "role": role,
-                    "content": "".join(values[piece] if index % 2 else piece for index, piece in enumerate(pieces)),
+                    # a section without places stays one object, whose hash and encoding are then known already
+                    "content": pieces[0] if len(pieces) == 1 else _filled(pieces, values),
                 }
                 for role, pieces in self.sections
             )
         except KeyError as error:
             raise ConfigError(f"prompts: {self.origin}: nothing fills {{{{{error.args[0]}}}}}") from error
+
+
+def _filled(pieces: tuple[str, ...], values: Mapping[str, str]) -> str:
+    parts = list(pieces)
+    parts[1::2] = [values[place] for place in pieces[1::2]]
+    return "".join(parts)
 
 
 def parse_template(name: str, text: str, origin: str) -> Template:

@@ -45,6 +45,8 @@ _HEADING: Final = re.compile(
 )
 _MAX_HEADING_CHARS: Final = 200
 _MAX_INLINE_CHARS: Final = 1500
+_CACHED_CHARS: Final = 20_000
+"""Longer texts are rare, and a thousand of them would be much memory."""
 _DISPLAY_ENVS: Final = re.compile(
     r"(?:align|aligned|equation|gather|gathered|eqnarray|multline|flalign|alignat|array|cases|tabular|displaymath)\*?"
 )
@@ -279,7 +281,7 @@ def _has_content(segment: str) -> bool:
 
 
 @lru_cache(maxsize=64)  # asking, reading and checking one unit split the same few texts
-def _starts(text: str) -> tuple[int, ...]:
+def _find_starts(text: str) -> tuple[int, ...]:
     """Offsets at which the steps of a text that is not empty start."""
     scanner = _Scanner(text)
     scanner.run()
@@ -303,6 +305,16 @@ def _starts(text: str) -> tuple[int, ...]:
     while len(starts) > 1 and is_bare_answer(text[starts[-1] :]):
         starts.pop()
     return tuple(starts)
+
+
+@lru_cache(maxsize=1024)
+def _known_starts(text: str) -> tuple[int, ...]:
+    return _find_starts(text)
+
+
+def _starts(text: str) -> tuple[int, ...]:
+    """Where the steps start; asking, reading, making and checking want the same again, of texts of the usual length."""
+    return _known_starts(text) if len(text) <= _CACHED_CHARS else _find_starts(text)
 
 
 def _ends_open(scanner: _Scanner, text: str, place: int) -> bool:

@@ -68,12 +68,12 @@ class AnalyzeStage(TeacherStage):
             "analyze", *(kind.hash for kind in taxonomy.values()), ANALYZE.instructions(config.teacher.reply_form)
         )
         super().__init__(config, ["analyze"], [self._prompt_hash])
-        self._template = self._require(
+        template = self._require(
             prompts.template("analyze"), ["error_types", "question", "answer", "steps"], ["reference_solution"]
         )
-        self._places = self._constant(self._template, ANALYZE)
+        error_types = "\n".join(f"- {kind.brief()}" for kind in taxonomy.values())
+        self._templates = self._bound(template, ANALYZE, {"error_types": error_types})
         self._choices = {"error_type": tuple(taxonomy)}
-        self._error_types = "\n".join(f"- {kind.brief()}" for kind in taxonomy.values())
 
     def units(self, group: Group) -> Iterator[AnalyzeUnit]:
         """The wrong samples, in their order; a correct or undecided one is none."""
@@ -88,10 +88,8 @@ class AnalyzeStage(TeacherStage):
     def request(self, unit: AnalyzeUnit, draw: int, attempt: int, is_cap_raised: bool) -> Request:
         """Question, reference solution and the numbered steps."""
         problem = unit.problem
-        messages = self._template.render(
+        messages = self._templates[kind_of(problem)].render(
             {
-                **self._places[kind_of(problem)],
-                "error_types": self._error_types,
                 "question": problem.question,
                 "reference_solution": problem.reference_solution,
                 "answer": problem.answer,

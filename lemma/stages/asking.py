@@ -85,14 +85,14 @@ class TeacherStage:
         must = [*needed, "how_to_reply"] if self._reply_form == "json" else needed
         return template.require(must, [*offered, *FORM_PLACES])
 
-    def _constant(self, template: Template, form: Form) -> dict[str, dict[str, str]]:
-        """Kind of problem → the places that are the same for all problems of that kind.
+    def _bound(self, template: Template, form: Form, more: Mapping[str, str] | None = None) -> dict[str, Template]:
+        """Kind of problem → the template with all that is the same for every problem of that kind (and `more`).
 
         Raises:
             ConfigError: an example's reply has not the form.
         """
         instructions = form.instructions(self._reply_form)
-        constant = {}
+        bound = {}
         for kind in (WORD_PROBLEM, COMPETITION):
             shown = [
                 f"{given}\nReply:\n{form.example(reply, self._reply_form)}"
@@ -100,8 +100,8 @@ class TeacherStage:
             ]
             title = "An example" if len(shown) == 1 else "Examples"
             examples = f"{title}\n" + "\n\n".join(shown) if shown else ""
-            constant[kind] = {"how_to_reply": instructions, "examples": examples}
-        return constant
+            bound[kind] = template.bind({**(more or {}), "how_to_reply": instructions, "examples": examples})
+        return bound
 
     def _sampling_of(
         self, form: Form, is_cap_raised: bool, choices: Mapping[str, Collection[str]]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, Protocol
 
 from pydantic import JsonValue
@@ -176,6 +176,16 @@ class SmoothUnit(Unit):
         return self.trajectory.strategy
 
 
+@lru_cache(maxsize=64)
+def _constant_hash(text: str) -> str:
+    return content_hash(text)
+
+
+def _text_hash(message: Mapping[str, str]) -> str:
+    """Hash of a message's text; instructions are the same in every request of a stage, and long."""
+    return _constant_hash(message["content"]) if message["role"] == "system" else content_hash(message["content"])
+
+
 @dataclass(frozen=True)
 class Request:
     """What is asked; `unit` lets a teacher that is no language model answer from it."""
@@ -195,9 +205,9 @@ class Request:
     @cached_property
     def key(self) -> str:
         """Hash of (messages, model, sampling, draw, attempt): never of address, backend or timeout."""
-        # ASCII escapes keep lone surrogates of hostile text encodable
-        body = json.dumps([list(self.messages), self.model, self.sampling], sort_keys=True)
-        return content_hash(body, str(self.draw), str(self.attempt))[:32]
+        messages = [part for message in self.messages for part in (message["role"], _text_hash(message))]
+        sampling = json.dumps(self.sampling, sort_keys=True)
+        return content_hash(*messages, self.model, sampling, str(self.draw), str(self.attempt))[:32]
 
     @property
     def seed(self) -> int:

@@ -60,11 +60,10 @@ class CorrectStage(TeacherStage):
         super().__init__(
             config, ["correct", "answer_form", "checks"], [f"{k}={v}" for k, v in self._prompt_hashes.items()]
         )
-        self._templates = {name: self._require(prompts.template(name), NEEDED_PLACES, OFFERED_PLACES) for name in names}
         # keyed by what is asked for as well: a strategy may send one prompt for both
-        self._places = {
-            (name, is_verbatim): self._constant(template, form)
-            for name, template in self._templates.items()
+        self._templates = {
+            (name, is_verbatim): self._bound(self._require(prompts.template(name), NEEDED_PLACES, OFFERED_PLACES), form)
+            for name in names
             for is_verbatim, form in _FORMS.items()
         }
         self._titles = {name: kind.title for name, kind in taxonomy.items()}
@@ -88,9 +87,8 @@ class CorrectStage(TeacherStage):
         """The question, the text through the wrong step, what is wrong with it, and the guiding solution."""
         name = self._strategies[unit.strategy].template_for(unit)
         mistake, problem = unit.mistake, unit.problem
-        messages = self._templates[name].render(
+        messages = self._templates[name, unit.is_gold_verbatim][kind_of(problem)].render(
             {
-                **self._places[name, unit.is_gold_verbatim][kind_of(problem)],
                 "question": problem.question,
                 "prefix": mistake.prefix,
                 "wrong_step": wrong_step(mistake).strip(),

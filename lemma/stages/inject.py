@@ -83,10 +83,10 @@ class InjectStage(TeacherStage):
             name: prompts.hash("inject", kind.hash, how_to_reply) for name, kind in self._taxonomy.items()
         }
         super().__init__(config, ["inject", "answer_form", "checks"], list(self._prompt_hashes.values()))
-        self._template = self._require(
+        template = self._require(
             prompts.template("inject"), ["error_type", "question", "steps"], ["answer", "answer_form"]
         )
-        self._places = self._constant(self._template, INJECT)
+        self._templates = self._bound(template, INJECT)
 
     def units(self, group: Group) -> Iterator[InjectUnit]:
         """The assignments of the problem; each slot works on one correct solution, drawn by the seed."""
@@ -117,9 +117,8 @@ class InjectStage(TeacherStage):
     def request(self, unit: InjectUnit, draw: int, attempt: int, is_cap_raised: bool) -> Request:
         """The error type's lesson, the question, and the correct solution with numbered steps."""
         kind = kind_of(unit.problem)
-        messages = self._template.render(
+        messages = self._templates[kind].render(
             {
-                **self._places[kind],
                 "error_type": self._taxonomy[unit.error_type].lesson(kind),
                 "question": unit.problem.question,
                 "answer": unit.problem.answer,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from html import unescape
 from typing import Final
 
@@ -87,14 +88,19 @@ def clean(content: str) -> str:
     return inner
 
 
+@lru_cache(maxsize=64)
+def _tag(names: frozenset[str]) -> re.Pattern[str]:
+    known = "|".join(re.escape(name) for name in sorted({*names, *FREE_TAGS}, key=lambda name: (-len(name), name)))
+    return re.compile(rf"<[ \t]{{0,3}}(/?)[ \t]{{0,3}}({known})[ \t]{{0,3}}>", re.IGNORECASE)
+
+
 def scan_tags(text: str, names: Collection[str]) -> list[tuple[str, str]]:
     """Names and contents of the top-level tags, in order; what stands inside another tag is that tag's own text.
 
     Raises:
         ParseError: `missing_tag`: one is not closed.
     """
-    known = "|".join(re.escape(name) for name in sorted({*names, *FREE_TAGS}, key=len, reverse=True))
-    tags = list(re.finditer(rf"<[ \t]{{0,3}}(/?)[ \t]{{0,3}}({known})[ \t]{{0,3}}>", text, re.IGNORECASE))
+    tags = list(_tag(frozenset(names)).finditer(text))
     closes: dict[str, list[int]] = {}
     for index, tag in enumerate(tags):
         if tag[1]:

@@ -58,8 +58,7 @@ class SmoothStage(TeacherStage):
         self._form = SMOOTH_WHOLE if self._is_whole else SMOOTH_JOINT
         self._prompt_hash = prompts.hash(name, self._form.instructions(config.teacher.reply_form))
         super().__init__(config, ["smooth", "answer_form", "checks"], [self._prompt_hash])
-        self._template = self._require(prompts.template(name), NEEDED_PLACES, OFFERED_PLACES)
-        self._places = self._constant(self._template, self._form)
+        self._templates = self._bound(self._require(prompts.template(name), NEEDED_PLACES, OFFERED_PLACES), self._form)
         self._titles = {kind_name: kind.title for kind_name, kind in taxonomy.items()}
 
     def units(self, group: Group) -> Iterator[SmoothUnit]:
@@ -81,9 +80,8 @@ class SmoothStage(TeacherStage):
         """The three parts, and what must not be lost."""
         trajectory = unit.trajectory
         mistake = trajectory.mistake
-        messages = self._template.render(
+        messages = self._templates[kind_of(unit.problem)].render(
             {
-                **self._places[kind_of(unit.problem)],
                 "question": unit.problem.question,
                 "prefix": trajectory.prefix,
                 "reflection": trajectory.reflection.strip(),
