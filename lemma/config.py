@@ -19,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -132,6 +133,15 @@ class TeacherConfig(Endpoint):
         return self
 
 
+class BudgetConfig(Section):
+    """What the run may spend, all stages and commands together; nothing is asked for beyond it (status 3)."""
+
+    max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    """US dollars, by the `prices` of student and teacher."""
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Input and output tokens."""
+
+
 class SampleConfig(Section):
     """Student sampling."""
 
@@ -222,6 +232,7 @@ class Config(Section):
     decontaminate: list[str] = ["gsm8k-test", "math-test"]
     student: StudentConfig | None = None
     teacher: TeacherConfig = Field(default_factory=TeacherConfig)
+    budget: BudgetConfig = Field(default_factory=BudgetConfig, json_schema_extra=OPERATIONAL)
     prompts: Path | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """A folder whose files replace the package's; their hashes are content, its place is not."""
     answer_form: str = "The answer is: {answer}"
@@ -233,6 +244,23 @@ class Config(Section):
     checks: ChecksConfig = Field(default_factory=ChecksConfig)
     export: ExportConfig = Field(default_factory=ExportConfig)
     shards: ShardsConfig = Field(default_factory=ShardsConfig, json_schema_extra=OPERATIONAL)
+
+    @field_validator("budget")
+    @classmethod
+    def _is_priced(cls, value: BudgetConfig, info: ValidationInfo) -> BudgetConfig:
+        if value.max_cost_usd is None:
+            return value
+        for role in ("student", "teacher"):
+            endpoint = info.data.get(role)
+            if endpoint is None or endpoint.backend == "rules":
+                continue  # not asked, or at no cost
+            for name in ("input_usd_per_mtok", "output_usd_per_mtok"):
+                if getattr(endpoint.prices, name) is None:
+                    raise ValueError(
+                        f"has max_cost_usd, but a price that it is counted by is unknown: give {role}.prices.{name} "
+                        "(0 for a server of your own), or limit budget.max_tokens instead"
+                    )
+        return value
 
     @field_validator("answer_form")
     @classmethod

@@ -35,7 +35,7 @@ LAYERS = [
     # disk
     {"shards"},
     # what answers, what is kept of it, what it is turned into
-    {"replies", "exports", "teacher", "derive"},
+    {"replies", "exports", "teacher", "derive", "budget"},
     {"engine"},
     # a run's folder
     {"problems", "distribution", "runfile", "summary", "progress"},
@@ -64,7 +64,18 @@ HEAVY = {
 CARRIERS = {"lemma.teacher.transport": {"aiohttp", "httpx2", "yarl"}}
 """What has to import heavy things where it is loaded, since its classes derive from theirs; itself loaded late."""
 
-PURE = ("steps", "endings", "arithmetic", "taxonomy", "strategies", "checks", "stages", "derive", "teacher.rules")
+PURE = (
+    "steps",
+    "endings",
+    "arithmetic",
+    "taxonomy",
+    "strategies",
+    "checks",
+    "stages",
+    "derive",
+    "budget",
+    "teacher.rules",
+)
 OUTSIDE = {"os", "io", "pathlib", "shutil", "tempfile", "time", "datetime", "asyncio", "threading", "socket"} | {
     "subprocess",
     "multiprocessing",

@@ -1,0 +1,181 @@
+"""What a run may spend, watched call by call: a limit in dollars, in tokens, or both, over all of a run's stages.
+
+A call is admitted only where its worst case fits beside all that is in flight; when it comes back the worst case is
+exchanged for what it cost. So a limit is never exceeded by more than one reply: the one that may go while nothing is
+in flight and something, however little, is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lemma.config import Prices
+from lemma.stages.base import Usage
+
+CAUTIOUS_TOKENS_PER_CHAR = 0.5
+"""Assumed until enough replies were seen; English prose with formulas has 0.25 to 0.35."""
+ENOUGH_REPLIES = 32
+
+
+def cost_usd(usage: Usage, prices: Prices) -> float | None:
+    """Cost of some tokens in US dollars; None where a price that is needed is unknown.
+
+    Cached input counts at its own price, or where that is unknown at the full one.
+    """
+    if prices.input_usd_per_mtok is None or prices.output_usd_per_mtok is None:
+        return None
+    cached_price = prices.cached_input_usd_per_mtok
+    if cached_price is None:
+        cached_price = prices.input_usd_per_mtok
+    fresh = usage.input_tokens - usage.cached_input_tokens
+    return (
+        fresh * prices.input_usd_per_mtok
+        + usage.cached_input_tokens * cached_price
+        + usage.output_tokens * prices.output_usd_per_mtok
+    ) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run has paid for so far, all stages together."""
+
+    tokens: int = 0
+    """Input and output."""
+    cost_usd: float = 0.0
+
+
+class Reservation(NamedTuple):
+    """The worst case of one call, set aside while it is in flight."""
+
+    input_chars: int
+    tokens: int
+    cost_usd: float
+
+
+_NOTHING = Reservation(0, 0, 0.0)
+
+
+class Budget:
+    """Admits calls of one role while there is money and tokens for them. Pure: no clock, no I/O.
+
+    Args:
+        max_cost_usd: limit in US dollars; None: none.
+        max_tokens: limit in tokens, input and output together; None: none.
+        prices: of the model that is asked. With `max_cost_usd` both input and output price are known (the
+            configuration sees to it).
+        spent: what the run has paid for before, of this role and any other.
+
+    Attributes:
+        tokens: spent so far, what was spent before included.
+        cost_usd: likewise; stays what it was where a price is unknown.
+        in_flight: calls admitted and not settled.
+    """
+
+    __slots__ = (
+        "_max_cost_usd",
+        "_max_tokens",
+        "_prices",
+        "_ratio",
+        "_reserved_tokens",
+        "_reserved_usd",
+        "_seen",
+        "_usd_per_input",
+        "_usd_per_output",
+        "cost_usd",
+        "in_flight",
+        "is_limited",
+        "tokens",
+    )
+
+    def __init__(self, max_cost_usd: float | None, max_tokens: int | None, prices: Prices, spent: Spent) -> None:
+        self._max_cost_usd = max_cost_usd
+        self._max_tokens = max_tokens
+        self._prices = prices
+        # a cached prefix may be dearer than nothing but is never sure: the worst case pays the higher price for all
+        self._usd_per_input = max(prices.input_usd_per_mtok or 0.0, prices.cached_input_usd_per_mtok or 0.0) / 1e6
+        self._usd_per_output = (prices.output_usd_per_mtok or 0.0) / 1e6
+        self.is_limited = max_cost_usd is not None or max_tokens is not None
+        self.tokens = spent.tokens
+        self.cost_usd = spent.cost_usd
+        self.in_flight = 0
+        self._reserved_tokens = 0
+        self._reserved_usd = 0.0
+        self._ratio = 0.0
+        self._seen = 0
+
+    def reserve(self, input_chars: int, max_output_tokens: int) -> Reservation | None:
+        """Sets a call's worst case aside.
+
+        Args:
+            input_chars: characters of all its messages.
+            max_output_tokens: its cap.
+
+        Returns:
+            What to settle later, whatever comes of the call; None where there is no room for it: while calls are in
+            flight ask again when one of them is settled, else the budget `is_exhausted`.
+        """
+        if not self.is_limited:
+            return _NOTHING
+        ratio = self._ratio
+        if self._seen < ENOUGH_REPLIES and ratio < CAUTIOUS_TOKENS_PER_CHAR:
+            ratio = CAUTIOUS_TOKENS_PER_CHAR
+        input_tokens = int(input_chars * ratio) + 1
+        tokens = input_tokens + max_output_tokens
+        cost = input_tokens * self._usd_per_input + max_output_tokens * self._usd_per_output
+        if self.in_flight:
+            if self._max_tokens is not None and self.tokens + self._reserved_tokens + tokens > self._max_tokens:
+                return None
+            if self._max_cost_usd is not None and self.cost_usd + self._reserved_usd + cost > self._max_cost_usd:
+                return None
+        elif self.is_exhausted:
+            return None
+        self.in_flight += 1
+        self._reserved_tokens += tokens
+        self._reserved_usd += cost
+        return Reservation(input_chars, tokens, cost)
+
+    def settle(self, reservation: Reservation, usage: Usage | None) -> None:
+        """Exchanges a reservation for what the call cost; None where it failed and nothing was paid."""
+        if not self.is_limited:
+            return
+        self.in_flight -= 1
+        self._reserved_tokens -= reservation.tokens
+        self._reserved_usd -= reservation.cost_usd
+        if not self.in_flight:
+            self._reserved_usd = 0.0  # what rounding left
+        if usage is None:
+            return
+        self.tokens += usage.input_tokens + usage.output_tokens
+        self.cost_usd += cost_usd(usage, self._prices) or 0.0
+        if usage.input_tokens and reservation.input_chars:
+            self._seen += 1
+            self._ratio = max(self._ratio, usage.input_tokens / reservation.input_chars)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether nothing is in flight and nothing is left to make another call with."""
+        return not self.in_flight and (self._is_cost_reached or self._are_tokens_reached)
+
+    @property
+    def _is_cost_reached(self) -> bool:
+        return self._max_cost_usd is not None and self.cost_usd >= self._max_cost_usd
+
+    @property
+    def _are_tokens_reached(self) -> bool:
+        return self._max_tokens is not None and self.tokens >= self._max_tokens
+
+    def line(self) -> str:
+        """Which limit was reached and how to raise it, for the error that ends the run."""
+        if self._max_tokens is not None and self._are_tokens_reached:
+            raised = 2 * max(self._max_tokens, self.tokens)
+            return (
+                f"the budget is reached: {self.tokens} of budget.max_tokens {self._max_tokens} tokens; "
+                f"raise it with --set budget.max_tokens={raised}"
+            )
+        limit = self._max_cost_usd or 0.0
+        raised_usd = 2 * max(limit, self.cost_usd) or 1.0
+        return (
+            f"the budget is reached: ${self.cost_usd:.2f} of budget.max_cost_usd {limit:.2f}; "
+            f"raise it with --set budget.max_cost_usd={raised_usd:.2f}"
+        )
