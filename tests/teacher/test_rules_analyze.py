@@ -58,7 +58,7 @@ def test_labelled_mistakes_are_found_within_a_step() -> None:
         of = problem(row["question"], MARK.sub("", row["reference_solution"]).strip(), row["gt"])
         unit = analyze_unit(of, row["solution"])
         reply = TEACHER.answer_now(request(unit)).text
-        if "<declined>" in reply:
+        if "<first_error_step>" not in reply:
             continue
         step = split_steps(row["solution"])[int(part(reply, "first_error_step")) - 1]
         numbers = re.findall(r"Step (\d+):", row["solution"][: row["solution"].index(step) + len(step)])
@@ -66,6 +66,6 @@ def test_labelled_mistakes_are_found_within_a_step() -> None:
         num_found += 1
         num_exact += ours == row["first_error_step"]
         num_near += abs(ours - row["first_error_step"]) <= 1
-    assert num_found >= 0.75 * len(labelled)
-    assert num_exact >= 0.5 * num_found
-    assert num_near >= 0.65 * num_found
+    assert num_found >= 0.6 * len(labelled)
+    assert num_exact >= 0.55 * num_found
+    assert num_near >= 0.7 * num_found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from lemma.endings import strip_answer
 from lemma.teacher.rules.reading import Solution
@@ -12,6 +12,7 @@ from lemma.teacher.rules.reading import Solution
 MIN_LIKENESS: Final = 0.6
 _MARK: Final = re.compile(r"<<[^<>\n]{0,300}>>")
 _WORD: Final = re.compile(r"[A-Za-z]+|\d[\d,]*(?:\.\d+)?|[^\sA-Za-z\d]")
+_EQUALS: Final = frozenset(("=", "equals"))
 _LABEL: Final = re.compile(r"\A\s*(?:step\s*)?\d{1,2}\s*[:.)]\s+", re.IGNORECASE)
 
 
@@ -45,12 +46,31 @@ def _begins_alike(sample: Solution, theirs: list[tuple[str, ...]]) -> bool:
     return any(first == other or _likeness(first, other) >= MIN_LIKENESS for other in theirs[:2])
 
 
-def aligned_step(sample: Solution, reference: Solution) -> tuple[int, bool] | None:
-    """The first step that departs from the reference's wording, if the sample follows it; else null.
+class Alignment(NamedTuple):
+    """The first step that departs from the reference's wording, of a sample that follows it."""
 
-    Returns:
-        The step's index, from 0, and whether it rather is the reference's next one: then a step was left out.
-    """
+    step: int
+    """Its index in both, from 0."""
+    is_left_out: bool
+    """Whether it rather is the reference's next one: then a step was left out."""
+    changes: tuple[tuple[str, str, bool], ...]
+    """(here, there, whether it is the number behind the last equals sign) of each word, number or sign that differs, if
+    nothing else does; empty where the wording is another."""
+
+
+def _changes(here: tuple[str, ...], there: tuple[str, ...]) -> tuple[tuple[str, str, bool], ...]:
+    if len(here) != len(there):
+        return ()
+    last = max((i for i, word in enumerate(there) if word in _EQUALS), default=len(there))
+    return tuple(
+        (mine, theirs, place == last + 1 + (there[last + 1 : last + 2] == ("$",)))
+        for place, (mine, theirs) in enumerate(zip(here, there, strict=True))
+        if mine != theirs
+    )
+
+
+def aligned_step(sample: Solution, reference: Solution) -> Alignment | None:
+    """The first step that departs from the reference's wording, if the sample follows it; else null."""
     theirs = [_words(reference.step_text(i)) for i in range(len(reference.spans))]
     last = len(sample.spans) - 1
     if not theirs or last < 0 or not _begins_alike(sample, theirs):
@@ -73,4 +93,5 @@ def aligned_step(sample: Solution, reference: Solution) -> tuple[int, bool] | No
         return None
     if same + sum(other > 0.8 for other in tail) < 2 and likeness <= 0.9:
         return None  # one step that reads alike is no copy
-    return same, len(mine) < len(theirs) and following > likeness
+    is_left_out = len(mine) < len(theirs) and following > likeness
+    return Alignment(same, is_left_out, () if is_left_out else _changes(here, there))

@@ -168,8 +168,9 @@ def read_paths(question: str, reference: str) -> Paths:
     computations = tuple(c for c in read_solution(reference).computations if c.is_true)
     known = _known_values(question)
     results = {c.shown for c in computations}
-    for computation in computations:  # what the reference has worked out in its head counts as worked out
-        results.update(v for v in computation.operand_values if v >= 10 and v not in known and v not in CONVERSIONS)
+    # what the reference has worked out in its head, or with an unknown beside it, counts as worked out
+    mentioned = {q.value for q in read_quantities(reference) if not q.is_word}
+    results.update(v for v in mentioned if v >= 10 and v not in known and v not in CONVERSIONS)
     nodes = _nodes(computations)
     by_value = {node.value: node for node in nodes}
     derived = set(results)
