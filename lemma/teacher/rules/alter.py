@@ -17,7 +17,7 @@ from typing import Final
 from lemma.arithmetic import Number, Truth, parse_number, read_equations
 from lemma.stages.base import InjectUnit
 from lemma.teacher.rules.carry import CONSTANTS, Carrier, apply_edits
-from lemma.teacher.rules.forms import Declined
+from lemma.teacher.rules.forms import Declined, pick
 from lemma.teacher.rules.reading import Computation, Solution, read_bounded, read_quantities, write_number
 
 MAX_TRIES: Final = 40
@@ -51,6 +51,9 @@ class Alteration:
     new_operand: Fraction = Fraction(0)
     operator: int = -1
     new_symbol: str = ""
+    new_work: str = ""
+    """Other work in the place of the whole, in digits and signs; gives `new_value`."""
+    new_value: Fraction = Fraction(0)
     reason: str = ""
     """Why it is wrong, where more can be said than the computation shows."""
 
@@ -138,6 +141,9 @@ def carry_out(task: Task, alteration: Alteration) -> Injected:
     explained = set(target.operand_values)
     if alteration.new_result is not None:
         new = alteration.new_result
+    elif alteration.new_work:
+        new = _in_bounds(task, target, alteration.new_value)
+        carrier.edits[equation.work.start, equation.work.end] = alteration.new_work
     else:
         new = _altered_value(task, alteration, carrier, step_start)
         explained.add(alteration.new_operand)
@@ -174,7 +180,15 @@ def _altered_value(task: Task, alteration: Alteration, carrier: Carrier, step_st
         carrier.edits[operator.start, operator.end] = alteration.new_symbol
     if exact is None:
         raise Declined("the altered equation cannot be computed")
-    new = exact * target.scale
+    return _in_bounds(task, target, exact * target.scale)
+
+
+def _in_bounds(task: Task, target: Computation, new: Fraction) -> Fraction:
+    """`new`, if it may stand as a wrong value of the target.
+
+    Raises:
+        Declined: it would be absurd, or is the right one.
+    """
     ratio = new / target.shown if target.shown else Fraction(0)
     if not Fraction(1, MAX_RATIO) <= ratio <= MAX_RATIO:
         raise Declined("the wrong value would be absurd")
@@ -276,22 +290,41 @@ def written(task: Task, computation: Computation) -> str:
     return task.solution.text[work.start : work.end].strip()
 
 
+_SLIPS: Final = (
+    "{work} is {right}, not {wrong}: the computation is carried out wrongly.",
+    "{work} does not come to {wrong}; worked out rightly it is {right}.",
+    "The result is off: {work} gives {right} and not {wrong}.",
+)
+_REASONS: Final = (
+    "{reason}: right is {work} = {right}, and not {wrong}.",
+    "{reason}. It should be {work} = {right}; the step has {wrong}.",
+)
+_OPERATIONS: Final = (
+    "The numbers are {did} where they have to be {done}: right is {work} = {right}.",
+    "Here the numbers have to be {done}, and the step has them {did}: {work} = {right}, not {wrong}.",
+)
+_OPERANDS: Final = (
+    "{bad} is used where {good} belongs: right is {work} = {right}.",
+    "The step takes {bad}, and the value for it is {good}. So it should be {work} = {right}, not {wrong}.",
+    "With {good}, which belongs here, it is {work} = {right}; the step has {bad} in its place.",
+)
+
+
 def explain(task: Task, alteration: Alteration, new: Fraction) -> str:
     """What was altered, and what would be right."""
     target = alteration.target
-    work = written(task, target)
-    right, wrong = write_number(target.shown) or "", write_number(new) or ""
+    words = {
+        "work": written(task, target),
+        "right": write_number(target.shown) or "",
+        "wrong": write_number(new) or "",
+    }
     if alteration.new_result is not None:
-        return f"{work} is {right}, not {wrong}: the computation is carried out wrongly."
+        return pick(task.random, _SLIPS, **words)
     if alteration.reason:
-        return f"{alteration.reason}: right is {work} = {right}, and not {wrong}."
+        return pick(task.random, _REASONS, **words, reason=alteration.reason)
     if alteration.operator >= 0:
         names = {"+": "added", "-": "subtracted", "*": "multiplied", "/": "divided"}
-        old = target.equation.operators[0].symbol
-        return (
-            f"The numbers are {names[alteration.new_symbol]} where they have to be {names[old]}: "
-            f"right is {work} = {right}."
-        )
-    number = target.equation.operands[alteration.operand]
-    old_digits, new_digits = write_number(number.value) or "", write_number(alteration.new_operand) or ""
-    return f"{new_digits} is used where {old_digits} belongs: right is {work} = {right}."
+        done = names[target.equation.operators[0].symbol]
+        return pick(task.random, _OPERATIONS, **words, did=names[alteration.new_symbol], done=done)
+    good = write_number(target.equation.operands[alteration.operand].value) or ""
+    return pick(task.random, _OPERANDS, **words, good=good, bad=write_number(alteration.new_operand) or "")

@@ -21,6 +21,7 @@ from lemma.teacher.rules.finding import (
     differing,
     established_values,
     find,
+    formula_of,
     gold_position,
     shown_text,
     value_text,
@@ -150,8 +151,8 @@ def _say_operand(case: Case, finding: Finding, words: dict[str, str]) -> str:
     bad, good = differing(finding.wrong, finding.right)[0]
     bad_text = _operand_text(case.prefix.text, finding.wrong, bad)
     good_text = _operand_text(case.gold.text, finding.right, good)
-    phrase = wording.phrase_about(case.question, good)
-    if phrase:
+    phrase = wording.only_phrase_about(case.question, good)
+    if phrase and case.error_type == "referencing_context_value_error":
         return pick(case.random, wording.CONTEXT, **words, bad=bad_text, good=good_text, phrase=phrase)
     source = next((c for c in case.prefix.computations if c.step < case.wrong_step and c.shown == good), None)
     origin = ""
@@ -167,8 +168,36 @@ def _operand_text(text: str, computation: Computation, value: Fraction) -> str:
     return f"{number.currency}{text[number.start : number.end]}{'%' if number.is_percent else ''}"
 
 
+def _say_count(case: Case, finding: Finding, words: dict[str, str]) -> str:
+    """A count, or a factor between units, in place of another."""
+    if finding.wrong is None or finding.right is None:
+        raise Declined("there is no operand to compare")
+    bad, good = differing(finding.wrong, finding.right)[0]
+    values = {
+        "bad": _operand_text(case.prefix.text, finding.wrong, bad),
+        "good": _operand_text(case.gold.text, finding.right, good),
+    }
+    wordings = wording.COUNTED if finding.kind == "counted" else wording.CONVERTED
+    return pick(case.random, wordings, **words, **values)
+
+
+def _say_formula(case: Case, finding: Finding, words: dict[str, str]) -> str:
+    if finding.wrong is None or finding.right is None:
+        raise Declined("there is no formula to compare")
+    formula = formula_of(case, finding.wrong, finding.right)
+    return pick(case.random, wording.FORMULA, **words, formula=formula)
+
+
+def _say_added(case: Case, finding: Finding, words: dict[str, str]) -> str:
+    if finding.wrong is None:
+        raise Declined("there is nothing that was added")
+    extra = _operand_text(case.prefix.text, finding.wrong, finding.wrong.operand_values[1])
+    return pick(case.random, wording.ADDED, **words, extra=extra)
+
+
 def _say_departed(case: Case, finding: Finding, words: dict[str, str]) -> str:
-    return pick(case.random, wording.DEPARTED, **words)
+    is_misread = case.error_type == "question_misinterpretation"
+    return pick(case.random, wording.DEPARTED + (wording.MISREAD if is_misread else ()), **words)
 
 
 _SAYERS: Final = {
@@ -178,6 +207,10 @@ _SAYERS: Final = {
     "stopped": lambda case, finding, words: pick(case.random, wording.STOPPED, **words),
     "claimed": lambda case, finding, words: pick(case.random, wording.CLAIMED, **words),
     "departed": _say_departed,
+    "counted": _say_count,
+    "converted": _say_count,
+    "formula": _say_formula,
+    "added": _say_added,
 }
 
 

@@ -10,8 +10,11 @@ from lemma.arithmetic import Truth
 from lemma.endings import strip_answer
 from lemma.teacher.rules import wording
 from lemma.teacher.rules.forms import Declined
-from lemma.teacher.rules.reading import Computation, Solution, write_number
+from lemma.teacher.rules.kinds import confused_formula, without
+from lemma.teacher.rules.reading import Computation, Solution, read_quantities, write_number
 
+_REFERENCING = ("referencing_context_value_error", "referencing_previous_step_value_error")
+"""Types under which one number may be said to stand in another's place."""
 _STOPPING = ("missing_step", "question_misinterpretation")
 """Types under which a value on the way may be given as the answer."""
 
@@ -62,10 +65,14 @@ def find(case: Case) -> Finding:
     if not here:
         return _claim_without_work(case, candidates[0], established)
     wrong = (departing or here)[0]
+    if case.error_type == "adding_irrelevant_information":
+        added = _added(case, wrong)
+        if added is not None:
+            return added
     right = _counterpart(wrong, candidates)
     kind = _kind(case, wrong, right)
-    if kind == "operand":
-        skipped = _skipped(case, differing(wrong, right)[0][1], established)
+    if kind in ("operand", "missing"):
+        skipped = _skipped(case, without(right.operand_values, wrong.operand_values), established)
         if skipped is not None:
             kind, right = "missing", skipped
     shown = shown_text(case.prefix.text, wrong)
@@ -152,23 +159,68 @@ def _counterpart(wrong: Computation, candidates: list[Computation]) -> Computati
     return best if likeness(best)[1] else candidates[0]
 
 
-def _skipped(case: Case, good: Fraction, established: set[Fraction]) -> Computation | None:
-    """The computation that gives the operand which is needed, if it has not been made yet."""
-    if good in established or wording.phrase_about(case.question, good):
-        return None
-    return next((c for c in case.gold.computations if c.shown == good and c.is_true), None)
+def _skipped(case: Case, lacking: list[Fraction], established: set[Fraction]) -> Computation | None:
+    """The computation that gives an operand which is needed, if it has not been made yet."""
+    for value in lacking:
+        if value not in established and not wording.phrase_about(case.question, value):
+            found = next((c for c in case.gold.computations if c.shown == value and c.is_true), None)
+            if found is not None:
+                return found
+    return None
 
 
 def _kind(case: Case, wrong: Computation, right: Computation) -> str:
-    """How the two computations differ, which decides the words."""
+    """How the two computations differ, which decides the words; a reason is only said where both show it."""
+    if case.error_type == "formula_confusion" and formula_of(case, wrong, right):
+        return "formula"
     same_operands = sorted(wrong.operand_values) == sorted(right.operand_values)
     if same_operands and len(wrong.symbols) == len(right.symbols) == 1 and wrong.symbols != right.symbols:
         return "operator"
     if wrong.symbols == right.symbols and len(differing(wrong, right)) == 1:
-        return "operand"
-    if case.error_type == "missing_step":
-        return "missing"
-    return "departed"
+        return _operand_kind(case, wrong, right)
+    return "missing" if case.error_type == "missing_step" else "departed"
+
+
+def _operand_kind(case: Case, wrong: Computation, right: Computation) -> str:
+    """Where one operand differs: what can be said of the two values."""
+    bad, good = differing(wrong, right)[0]
+    named = {"unit_conversion_error": "converted", "counting_error": "counted"}.get(case.error_type)
+    if named is not None:
+        return named
+    if case.error_type not in _REFERENCING:
+        return "missing" if case.error_type == "missing_step" else "departed"
+    said = {q.value for q in read_quantities(case.question)}
+    is_found = any(c.step < case.wrong_step and c.shown == good for c in case.prefix.computations)
+    if case.error_type == "referencing_previous_step_value_error":
+        return "operand" if is_found else "departed"
+    is_said = wording.only_phrase_about(case.question, good) and not is_found
+    return "operand" if is_said and (bad in said or _is_miscopied(bad, good)) else "departed"
+
+
+def _is_miscopied(bad: Fraction, good: Fraction) -> bool:
+    """Whether one of two numbers may be a slip of the pen for the other: one digit other, or two swapped."""
+    one, other = write_number(bad) or "", write_number(good) or ""
+    if len(one) != len(other) or not one:
+        return False
+    return sum(a != b for a, b in zip(one, other, strict=True)) == 1 or sorted(one) == sorted(other)
+
+
+def formula_of(case: Case, wrong: Computation, right: Computation) -> str:
+    """Which formula stands for which, in words; empty where the texts do not tell."""
+    step = case.prefix.step_text(case.wrong_step)
+    return confused_formula(f"{case.question}\n{step}\n{case.gold.step_text(right.step)}", wrong, right)
+
+
+def _added(case: Case, wrong: Computation) -> Finding | None:
+    """What goes on from a right result by something that does not belong there."""
+    kept = next((c for c in case.gold.computations if c.is_true and c.shown in wrong.operand_values[:1]), None)
+    if kept is None or wrong.symbols != ("+",) or len(wrong.operand_values) != 2:
+        return None
+    if wrong.operand_values[1] in kept.operand_values:
+        return None
+    established = established_values(case)
+    shown = shown_text(case.prefix.text, wrong)
+    return Finding("added", wrong, shown, kept, kept.shown, frozenset(established))
 
 
 def differing(wrong: Computation, right: Computation) -> list[tuple[Fraction, Fraction]]:

@@ -125,13 +125,21 @@ def confused_formula(text: str, wrong: Computation, right: Computation) -> str:
             return "the perimeter in place of the area"
         if (sides := sides_of_area(wrong)) and right.shown in perimeters(*sides) and _is_sum(right):
             return "the area in place of the perimeter"
-    if _MEANS.search(text) and "/" in right.symbols and "+" in (*right.symbols, *wrong.symbols):
-        summed = right.shown * right.operand_values[-1]
-        if wrong.shown == summed and wrong.symbols and set(wrong.symbols) <= _SUMS:
+    if _MEANS.search(text) and right.symbols[-1] == "/":
+        total = right.shown * right.operand_values[-1]
+        if wrong.shown == total and set(wrong.symbols) <= _SUMS:
             return "the sum in place of the average"
+        is_other_count = wrong.symbols == right.symbols and wrong.operand_values[:-1] == right.operand_values[:-1]
+        if is_other_count and wrong.operand_values[-1] == 2:
+            return "the half of the sum in place of the average"
+    extra = without(wrong.operand_values, right.operand_values)
+    lacking = without(right.operand_values, wrong.operand_values)
+    is_other_part = len(extra) == len(lacking) == 1 and 0 < extra[0] < 1 and abs(lacking[0] - 1) == extra[0]
+    if is_other_part and wrong.symbols == right.symbols:
+        return "the percentage alone in place of what it leaves or makes"
     is_swapped = {wrong.symbols, right.symbols} == {("*",), ("/",)}
     if is_swapped and sorted(wrong.operand_values) == sorted(right.operand_values) and _SPEEDS.search(text):
-        return "distance, speed and time"
+        return "multiplying for dividing among distance, speed and time"
     return ""
 
 

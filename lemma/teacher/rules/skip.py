@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
+from typing import Final
 
 from lemma.arithmetic import Number
-from lemma.teacher.rules.alter import Injected, Task, begin, check_text, finish_carrying, written
+from lemma.teacher.rules.alter import (
+    Alteration,
+    Injected,
+    Task,
+    begin,
+    check_text,
+    finish_carrying,
+    first_that_works,
+    targets,
+    written,
+)
 from lemma.teacher.rules.carry import apply_edits
-from lemma.teacher.rules.forms import Declined, pick
+from lemma.teacher.rules.forms import Declined, pick, shuffled
 from lemma.teacher.rules.reading import Computation, write_number
+
+_SHARE_OF_PARTS: Final = 0.3
+"""How often a part of a sum is looked for first."""
+_LETTER: Final = re.compile(r"[A-Za-z(]")
+_LEFT_OUT: Final = (
+    "The step {work} = {right} is left out, and {digits} is used in its place.",
+    "Before this, {work} = {right} has to be worked out; the solution goes on with {digits}.",
+    "{work} = {right} is skipped: {digits} is not yet the value that is needed.",
+)
+_PASSED_OVER: Final = (
+    "{reason}: {work} = {right} is not worked out, and {digits} is taken instead.",
+    "{reason}. Right would be {work} = {right}; the solution has {digits} in its place.",
+)
 
 
 def leave_out_a_step(task: Task) -> Injected:
@@ -23,14 +50,17 @@ def leave_out_a_step(task: Task) -> Injected:
     alone = [cs[0] for cs in by_step.values() if len(cs) == 1 and cs[0].is_exact]
     task.random.shuffle(alone)
     alone.sort(key=lambda c: c.step == len(task.solution.spans) - 1)  # to stop early is the easy way out: tried last
-    reason = "no step of the solution can be left out"
+    is_part_first = task.random.random() < _SHARE_OF_PARTS
+    if is_part_first:
+        with suppress(Declined):
+            return drop_a_part(task)
     for removed in alone:
         for value in predecessors(task, removed):
-            try:
-                return _leave_out(task, removed, value)
-            except Declined as declined:
-                reason = str(declined)
-    raise Declined(reason)
+            with suppress(Declined):
+                return without_step(task, removed, value)
+    if is_part_first:
+        raise Declined("no step of the solution can be left out")
+    return drop_a_part(task)
 
 
 def predecessors(task: Task, removed: Computation) -> list[Fraction]:
@@ -38,10 +68,42 @@ def predecessors(task: Task, removed: Computation) -> list[Fraction]:
     earlier = [c.shown for c in task.solution.computations if c.equation.end <= removed.equation.start]
     operands = [n.value for n in removed.equation.operands if not n.is_percent and n.value > 1]
     results = [v for v in operands if v in earlier]
+    if removed.step + 1 == len(task.solution.spans):  # what stands last is what one stops at
+        return [v for v in results if v == earlier[-1]]
     return list(dict.fromkeys(results or sorted(operands, reverse=True)[:1]))
 
 
-def _leave_out(task: Task, removed: Computation, value: Fraction) -> Injected:
+def drop_a_part(task: Task) -> Injected:
+    """One part of a sum of three or more is not added.
+
+    Raises:
+        Declined: there is no such sum.
+    """
+
+    def alterations() -> Iterator[Alteration]:
+        text = task.solution.text
+        for target in targets(task):
+            work, numbers = target.equation.work, target.equation.operands
+            if set(target.symbols) != {"+"} or len(numbers) < 3 or _LETTER.search(text, work.start, work.end):
+                continue
+            places = [i for i in range(len(numbers)) if numbers[i].value > 1]
+            for place in shuffled(task.random, places):
+                dropped = numbers[places[place]]
+                kept = [n for n in numbers if n is not dropped]
+                new_work = " + ".join(f"{n.currency}{text[n.start : n.end]}" for n in kept)
+                reason = f"{write_number(dropped.value)} is not added"
+                value = target.shown - dropped.value
+                yield Alteration(target, new_work=new_work, new_value=value, reason=reason)
+
+    return first_that_works(task, alterations())
+
+
+def without_step(task: Task, removed: Computation, value: Fraction, reason: str = "") -> Injected:
+    """Leaves `removed` out and goes on with `value`.
+
+    Raises:
+        Declined: the rest does not hold together then.
+    """
     solution = task.solution
     end = solution.spans[removed.step][1]
     result = removed.equation.result
@@ -61,18 +123,17 @@ def _leave_out(task: Task, removed: Computation, value: Fraction) -> Injected:
     next_end = solution.spans[removed.step + 1][1]
     step = apply_edits(solution.text, carrier.edits, end, next_end).strip()
     rest = apply_edits(solution.text, carrier.edits, next_end, len(solution.text)).strip()
-    return Injected(removed.step + 1, step, rest, _explain_missing(task, removed, value))
+    return Injected(removed.step + 1, step, rest, _explain_missing(task, removed, value, reason))
 
 
-def stop_early(task: Task, removed: Computation, value: Fraction) -> Injected:
+def stop_early(task: Task, removed: Computation, value: Fraction, reason: str = "") -> Injected:
     """The last step is forgotten: the value before it is given as the answer."""
     earlier = [c for c in task.solution.computations if c.step < removed.step]
     source = next((c for c in reversed(earlier) if c.shown == value), None)
     if source is None or removed.shown != task.answer or value == task.answer:
         raise Declined("no earlier result could be taken for the answer")
     number = source.equation.result
-    digits = write_number(value)
-    if number is None or digits is None:
+    if number is None:
         raise Declined("the earlier result cannot be written as an answer")
     shown = f"{number.currency}{task.solution.text[number.start : number.end]}{'%' if number.is_percent else ''}"
     unit = _unit_behind(task.solution.text, number)
@@ -82,12 +143,29 @@ def stop_early(task: Task, removed: Computation, value: Fraction) -> Injected:
          "That gives {value} as the result.", "So we get {value}."),
         value=f"{shown} {unit}".strip(),
     )  # fmt: skip
+    ended = end_with(task, removed, sentence, value)
+    return Injected(ended.step, ended.text, "", _explain_missing(task, removed, value, reason))
+
+
+def end_with(task: Task, removed: Computation, sentence: str, value: Fraction, reason: str = "") -> Injected:
+    """`sentence` in the place of the last step, and the answer line with its value.
+
+    Raises:
+        Declined: the value is the right one, or no answer that can be written.
+    """
+    digits = write_number(value)
     line = task.solution.text[task.answer_start :].strip()
-    written = task.solution.quantities[-1]
-    tail = task.solution.text[task.answer_start : written.start] + digits + task.solution.text[written.end :]
-    if written.value != task.answer or written.start < task.answer_start or not line:
+    written_answer = task.solution.quantities[-1]
+    if digits is None or value == task.answer or value <= 0:
+        raise Declined("the value cannot be written as an answer")
+    if value.denominator != 1 and task.answer.denominator == 1:
+        raise Declined("the value is no whole number")
+    tail = task.solution.text[task.answer_start : written_answer.start] + digits
+    tail += task.solution.text[written_answer.end :]
+    if written_answer.value != task.answer or written_answer.start < task.answer_start or not line:
         raise Declined("the answer line cannot be read")
-    return Injected(removed.step + 1, f"{sentence}\n{tail.strip()}", "", _explain_missing(task, removed, value))
+    why = f"{reason}: right is {written(task, removed)} = {write_number(removed.shown)}."
+    return Injected(removed.step + 1, f"{sentence}\n{tail.strip()}", "", why)
 
 
 def _unit_behind(text: str, number: Number) -> str:
@@ -100,7 +178,7 @@ def _unit_behind(text: str, number: Number) -> str:
     return word if is_noun and word not in ("this", "less", "plus", "minus", "times", "across", "was", "has") else ""
 
 
-def _explain_missing(task: Task, removed: Computation, value: Fraction) -> str:
-    right = write_number(removed.shown) or ""
-    digits = write_number(value) or ""
-    return f"The step {written(task, removed)} = {right} is left out, and {digits} is used in its place."
+def _explain_missing(task: Task, removed: Computation, value: Fraction, reason: str = "") -> str:
+    wordings = _PASSED_OVER if reason else _LEFT_OUT
+    right, digits = write_number(removed.shown) or "", write_number(value) or ""
+    return pick(task.random, wordings, work=written(task, removed), right=right, digits=digits, reason=reason)

@@ -90,8 +90,32 @@ DEPARTED: Final = (
     "What I need is {right_work} = {right}.",
     "{open} does {wrong_work} fit the problem? {reason}I don't think so: it should be {right_work} = {right}.",
     "{open} I went off track with {wrong_work}. {reason}The step that is needed here is {right_work} = {right}.",
-    "{open} {wrong} doesn't answer anything in the problem. {reason}I should work out {right_work} = {right} instead.",
+    "{open} {wrong} isn't the value that I need here. {reason}I should work out {right_work} = {right} instead.",
+    "{open} that {wrong} doesn't lead to what is asked. {reason}What comes next is {right_work} = {right}.",
+)
+MISREAD: Final = (
     "{open} I misread this part when I wrote {wrong_work}. {reason}It should be {right_work}, which is {right}.",
+    "{open} let me read the question again. {reason}So what I need is {right_work} = {right}, not {wrong}.",
+)
+COUNTED: Final = (
+    "{open} let me count again: there are {good}, not {bad}. So it is {right_work} = {right}.",
+    "{open} {bad} is a miscount. It should be {good}, which makes {right_work} = {right} instead of {wrong}.",
+    "{open} did I count right? No, that is {good} and not {bad}, so {right_work} = {right}.",
+)
+CONVERTED: Final = (
+    "{open} that conversion is off: the factor has to be {good}, not {bad}. So it is {right_work} = {right}.",
+    "{open} I converted with {bad}, but for these units it is {good}. That gives {right_work} = {right}, not {wrong}.",
+    "{open} {bad} isn't the factor between these units. It is {good}, so {right_work} = {right}.",
+)
+FORMULA: Final = (
+    "{open} I mixed up two formulas here, {formula}. What I need is {right_work} = {right}, not {wrong}.",
+    "{open} {wrong_work} is the wrong formula: that is {formula}. It has to be {right_work} = {right}.",
+    "{open} is {wrong_work} the formula for this? No, I used {formula}. The right one gives {right_work} = {right}.",
+)
+ADDED: Final = (
+    "{open} why did I add {extra}? Nothing in the problem asks for that here. It stays at {right_work} = {right}.",
+    "{open} the {extra} that I added has no place here. Without it, it is {right_work} = {right}, not {wrong}.",
+    "{open} I brought in {extra} that doesn't belong to this. The value is just {right_work} = {right}.",
 )
 CLAIMED: Final = (
     "{open} {wrong} can't be right here. {reason}What the problem needs is {right_work} = {right}.",
@@ -173,6 +197,13 @@ def sentence_about(question: str, value: Fraction) -> str:
                     return ""
                 return sentence
     return ""
+
+
+def only_phrase_about(question: str, value: Fraction) -> str:
+    """As `phrase_about`, but empty where the question says the value of more than one thing."""
+    if sum(quantity.value == value for quantity in read_quantities(question)) != 1:
+        return ""
+    return phrase_about(question, value)
 
 
 @lru_cache(maxsize=2048)
