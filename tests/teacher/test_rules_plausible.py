@@ -132,3 +132,12 @@ def test_another_number_of_the_question_is_named_only_if_it_stands_there_once() 
     for number in range(8):
         reply = TEACHER.answer_now(request(inject_unit(of, "referencing_context_value_error", number))).text
         assert not re.search(r"eat [^4] \* 3", part(reply, "step"))
+
+
+def test_a_value_that_stands_at_a_lines_end_and_the_next_ones_beginning_is_carried_in_both() -> None:
+    reference = "He gets 2 * 200 = 400 balloons: so\n400 balloons are 400 - 30 = 370 more."
+    of = problem("He buys 2 bags of 200 balloons and has 30. How many more is it?", reference, "370")
+    for number in range(12):
+        reply = TEACHER.answer_now(request(inject_unit(of, "calculation_error", number))).text
+        if part(reply, "altered_step") == "1":
+            assert "400" not in part(reply, "rest")

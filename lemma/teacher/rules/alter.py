@@ -199,10 +199,13 @@ def _in_bounds(task: Task, target: Computation, new: Fraction) -> Fraction:
 
 def _reword_mentions(task: Task, carrier: Carrier, number: Number, new: Fraction, step_start: int) -> None:
     """The misread quantity stands in the words before the equation too: ``Since Carla made 50 batches, …``."""
+    step_end = task.solution.spans[task.solution.step_index(number.start)][1]
     for quantity in task.solution.quantities:
-        if step_start <= quantity.start < task_end(carrier, number) and quantity.value == number.value:
-            if quantity.start == number.start:
-                continue
+        if quantity.value != number.value or quantity.start == number.start:
+            continue
+        if number.end <= quantity.start < min(step_end, task.answer_start):
+            raise Declined("the quantity is said again behind the equation")
+        if step_start <= quantity.start < task_end(carrier, number):
             digits = write_number(new, task.solution.text[quantity.start : quantity.end])
             if quantity.is_word or digits is None:
                 raise Declined("the quantity is also written in words")

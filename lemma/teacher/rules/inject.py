@@ -138,6 +138,13 @@ def _stale_values(task: Task, earlier: list[Computation], value: Fraction, targe
 # ------------------------------------------------------------------------------------------ units
 
 
+def _is_fraction_part(text: str, number: Number) -> bool:
+    """Whether a small number is half of a fraction written tight, in brackets or between spaces: ``(3/4)``."""
+    is_bottom = text[number.start - 1 : number.start] == "/" and text[number.start - 2 : number.start - 1].isdigit()
+    is_top = text[number.end : number.end + 1] == "/" and text[number.end + 1 : number.end + 2].isdigit()
+    return number.value < 10 and (is_bottom or is_top)
+
+
 def _unit_conversion(task: Task) -> Injected:
     """A factor between units is wrong, or used in the wrong direction."""
 
@@ -149,7 +156,8 @@ def _unit_conversion(task: Task) -> Injected:
             for place, number in enumerate(target.equation.operands):
                 is_given = number.value in task.question or number.currency or number.is_percent
                 is_said = any(q.value == number.value and q.start < start for q in task.solution.quantities)
-                if is_given or is_said or target.operand_values.count(number.value) > 1:
+                is_part = _is_fraction_part(task.solution.text, number)
+                if is_given or is_said or is_part or target.operand_values.count(number.value) > 1:
                     continue
                 if not converts(number.value, task.solution.text[start:end]):
                     continue

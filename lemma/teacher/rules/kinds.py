@@ -28,7 +28,7 @@ CONVERSIONS: Final[dict[int, tuple[str, tuple[int, ...]]]] = {
     16: (r"ounces?|pounds?|oz|lbs?", (12, 10)),
     36: (r"yards?|inches", (12, 30)),
     3: (r"yards?|feet|foot", (4, 12)),
-    4: (r"quarters?|gallons?|quarts?", (3, 5)),
+    4: (r"gallons?|quarts?", (3, 5)),
 }
 """Factor -> the words in whose company it converts, and what it is taken for."""
 _MEASURES: Final = {

@@ -67,7 +67,8 @@ def _is_count(task: Task, target: Computation, number: Number) -> bool:
         return False
     if value == 7 or len(set(_NAMES.findall(task.question_text))) < 2:
         return False
-    return _DAYS.match(number.unit) is not None or _RANGE.search(step) is not None or len(_NAMES.findall(step)) == value
+    is_range = value > 2 and _RANGE.search(step) is not None
+    return _DAYS.match(number.unit) is not None or is_range or (value > 2 and len(_NAMES.findall(step)) == value)
 
 
 def _uncounted_self(task: Task) -> Injected:

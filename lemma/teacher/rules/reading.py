@@ -148,20 +148,20 @@ def read_quantities(text: str) -> tuple[Quantity, ...]:
     for place, (kind, start, end, words) in enumerate(tokens):
         if kind == "N":
             value = parse_number(text[start:end])
-            if value is not None and not (may_hold_clocks and _is_clock(tokens, place)):
+            if value is not None and not (may_hold_clocks and _is_clock(text, tokens, place)):
                 found.append(Quantity(start, end, value, False))
         elif kind == "W" and not _NUMBER_WORDS.isdisjoint(words.replace("-", " ").split()):
             found.extend(_word_quantities(words, start))
     return tuple(found)
 
 
-def _is_clock(tokens: Sequence[Token], place: int) -> bool:
+def _is_clock(text: str, tokens: Sequence[Token], place: int) -> bool:
     """``10:30``: a number tight before or behind a colon that is tight to another."""
     for other, colon in ((place + 2, place + 1), (place - 2, place - 1)):
-        if not 0 <= other < len(tokens) or tokens[other].kind != "N" or tokens[colon].kind != "B":
+        if not 0 <= other < len(tokens) or tokens[other].kind != "N" or text[tokens[colon].start] != ":":
             continue
         left, right = sorted((place, other))
-        if tokens[left].end + 1 == tokens[right].start and tokens[colon].end - tokens[colon].start == 1:
+        if tokens[left].end + 1 == tokens[right].start:
             return True
     return False
 
