@@ -90,18 +90,45 @@ class Endpoint(Section):
     """`completions` sends the messages' text as it is, without a chat template."""
     extra_body: dict[str, JsonValue] = Field(default_factory=dict)
     """Further parameters of the request's body (top_p, chat_template_kwargs, …): they change the reply."""
-    base_url: str | None = Field(default=None, json_schema_extra=OPERATIONAL)
-    """Null: the openai package's default."""
+    base_url: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None, json_schema_extra=OPERATIONAL
+    )
+    """Null: the openai package's default. A list: several addresses of the same model; the least busy comes first.
+    With `?api-version=…`: an Azure resource."""
     api_key_env: str = Field(default="OPENAI_API_KEY", json_schema_extra=OPERATIONAL)
     """Name of the environment variable that holds the key; the key itself is never written anywhere."""
     headers: dict[str, str] = Field(default_factory=dict, json_schema_extra=OPERATIONAL)
     concurrency: Annotated[int, Field(ge=1, le=65536)] = Field(default=64, json_schema_extra=OPERATIONAL)
-    """Calls in flight at most."""
+    """Calls in flight at most; fewer where the endpoint asks for it."""
+    rpm: Annotated[float, Field(gt=0)] | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Requests a minute at most, at each address."""
+    tpm: Annotated[float, Field(gt=0)] | None = Field(default=None, json_schema_extra=OPERATIONAL)
+    """Tokens a minute at most, at each address, of prompts and replies."""
     timeout_s: Annotated[float, Field(gt=0)] = Field(default=600, json_schema_extra=OPERATIONAL)
     """How long one call may take before it is made again."""
     patience_s: Annotated[float, Field(gt=0)] = Field(default=300, json_schema_extra=OPERATIONAL)
     """How long the endpoint may go without one success before the run gives up (status 3)."""
     prices: Prices = Field(default_factory=Prices, json_schema_extra=OPERATIONAL)
+
+    @property
+    def addresses(self) -> list[str | None]:
+        """The addresses; None is the openai package's default."""
+        return list(self.base_url) if isinstance(self.base_url, list) else [self.base_url]
+
+    @field_validator("extra_body")
+    @classmethod
+    def _one_reply_a_call(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for name, instead in _NOT_EXTRA.items():
+            if name in value:
+                raise ValueError(f"{name!r} cannot stand here; {instead}")
+        return value
+
+
+_NOT_EXTRA = {
+    "n": "every call gives one reply; set sample.num_samples or analyze.votes",
+    "stream": "replies are read whole",
+    "messages": "the prompts are files; see `prompts`",
+}
 
 
 class StudentConfig(Endpoint):

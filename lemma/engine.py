@@ -1,8 +1,8 @@
 """The engine, one for all stages: asks for what is missing, keeps every reply, hands whole parts to the derive pass.
 
 The event loop only sends, receives and appends. Parsing that decides about another attempt is inline and cheap;
-records are made part by part in a thread, from disk. Parts are opened lazily, the next as soon as there is room, and
-nothing waits at a part's end.
+records are made part by part in a process beside it, from disk. Parts are opened lazily, the next as soon as there is
+room, and nothing waits at a part's end. A call that waits for its next attempt holds no place.
 """
 
 from __future__ import annotations
@@ -11,20 +11,28 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+import math
+import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lemma.derive import Chain
+from lemma.deriver import Deriver
 from lemma.errors import Incomplete, Interrupted, LemmaError, TeacherError
 from lemma.replies import ReplyStore, shared
-from lemma.stages.base import Group, Reply, Stage
+from lemma.shards import disk_errors
+from lemma.stages.base import Group, Reply, Request, Stage
 from lemma.teacher.base import CallFailed, Program, Teacher
 from lemma.teacher.retry import RetryPolicy
 
+if TYPE_CHECKING:
+    from lemma.budget import Budget, Reservation
+
 YIELD_EVERY = 64  # draws that are answered without waiting between two looks at signals and arriving replies
+START_EVERY = 16  # calls that are made ready before the first of them is sent
 SYNC_EVERY_S = 2.0
 REFUSALS_TOLERATED = 50  # from the start of a stage without a single answer
 
@@ -42,8 +50,12 @@ class Part(Protocol):
         """Its problems with all that earlier stages made of them, streamed from disk."""
         ...
 
-    def finish(self, store: ReplyStore) -> None:
-        """Derives and writes the part; called off the loop, once no unit lacks a reply."""
+    def finish(self, store: ReplyStore) -> Any:
+        """Derives and writes the part once no unit lacks a reply; called in another process."""
+        ...
+
+    def finished(self, result: Any) -> None:
+        """Hears in this process what `finish` returned in that one."""
         ...
 
 
@@ -89,12 +101,13 @@ class Engine:
 
     Args:
         stage: what to ask.
-        parts: the parts that are not finished, in order; read lazily.
+        parts: the parts that are not finished, in order.
         teacher: who answers: a `Program`, or a `Teacher` behind an endpoint.
         meter: told of progress.
         concurrency: calls in flight at most.
         patience_s: how long calls may fail without one success before the run gives up.
         retry: how long a failed call waits.
+        budget: what may be spent.
         clock: monotonic seconds.
     """
 
@@ -107,54 +120,62 @@ class Engine:
         concurrency: int = 64,
         patience_s: float = 300,
         retry: RetryPolicy | None = None,
+        budget: Budget | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stage = stage
-        self._parts = parts
+        self._parts = {part.number: part for part in parts}
         self._teacher = teacher
         self._meter = meter
         self._concurrency = concurrency
         self._patience_s = patience_s
         self._clock = clock
         self._retry = retry or RetryPolicy()
+        self._budget = budget
+        self._ready: deque[_Job] = deque()
         self._delayed: list[tuple[float, int, _Job]] = []
         self._order = itertools.count()
         self._asking: dict[str, list[_Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._finishing: set[asyncio.Future[None]] = set()
+        self._deriving: set[asyncio.Future[Any]] = set()
         self._open: dict[int, _OpenPart] = {}
         self._error: LemmaError | None = None
         self._failing_since: float | None = None
-        self._paused_until = 0.0
         self._refused = 0
-        self._last_sync = 0.0
         self._is_exhausted = False
+        self._alarm: asyncio.TimerHandle | None = None
 
-    async def run(self) -> None:
+    def run(self) -> None:
         """Works until every part is finished.
 
         Raises:
             Interrupted: the user asked to stop; everything paid for is on disk.
-            Incomplete: the endpoint gave no answer for `patience_s`.
+            Incomplete: the endpoint gave no answer for `patience_s`, or the budget is reached.
             TeacherError: the endpoint refuses every call.
             DiskError: a reply or a part could not be written.
         """
-        self._wake = asyncio.Event()
-        self._last_sync = self._clock()
-        # one thread: parts are derived in order, and beside the loop, never beside each other
-        with ThreadPoolExecutor(1, "derive") as self._deriver, self._signals():
+        with Deriver(self._derive) as self._deriver:
+            asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._idle = self._loop.create_future()
+        self._deriver.attach(self._loop)
+        syncing = asyncio.create_task(self._keep_synced())
+        with self._signals():
             try:
                 if isinstance(self._teacher, Program):
                     await self._compute(self._teacher)
                 else:
-                    await self._ask(self._teacher)
-                while self._finishing:
-                    await asyncio.wait(set(self._finishing))
+                    await self._ask()
+                while self._deriving:
+                    await asyncio.wait(set(self._deriving))
             except asyncio.CancelledError:
                 if self._error is None:
                     raise
             finally:
-                await self._let_go()
+                syncing.cancel()
+                await self._let_go(syncing)
         if self._error is not None:
             raise self._error
 
@@ -170,18 +191,17 @@ class Engine:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
         numbers = (signal.SIGINT, signal.SIGTERM)
         try:
             for number in numbers:
-                loop.add_signal_handler(number, self.interrupt)
+                self._loop.add_signal_handler(number, self.interrupt)
         except (RuntimeError, ValueError):  # not the main thread: the caller's business
             numbers = ()  # type: ignore[assignment]
         try:
             yield
         finally:
             for number in numbers:
-                loop.remove_signal_handler(number)
+                self._loop.remove_signal_handler(number)
 
     # ── admission ──
 
@@ -192,7 +212,7 @@ class Engine:
         """
         stage = self._stage
         known = 0
-        for part in self._parts:
+        for part in self._parts.values():
             opened = _OpenPart(part)
             self._open[part.number] = opened
             for group in part.groups():
@@ -216,29 +236,34 @@ class Engine:
             self._settle(opened)
 
     def _settle(self, opened: _OpenPart) -> None:
+        """Hands a part to the derive pass once nothing of it is missing."""
         if opened.open_chains or not opened.is_enumerated or self._error is not None:
             return
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._deriver, self._finish, opened)
-        self._finishing.add(future)
-        future.add_done_callback(self._finished)
+        part = opened.part
+        del self._open[part.number]
+        opened.store.close(sync=False)  # the derive pass syncs it
+        future = self._deriver.submit(part.number)
+        self._deriving.add(future)
+        future.add_done_callback(lambda done: self._derived(part, done))
 
-    def _finish(self, opened: _OpenPart) -> None:
-        opened.store.sync()
-        opened.part.finish(opened.store)
-        opened.store.close()
-        del self._open[opened.part.number]
+    def _derive(self, number: int) -> Any:
+        """In the derive process."""
+        store = self._parts[number].open_replies()
+        try:
+            store.sync_all()
+            return self._parts[number].finish(store)
+        finally:
+            store.close()
 
-    def _finished(self, future: asyncio.Future[None]) -> None:
-        self._finishing.discard(future)
-        self._wake.set()
+    def _derived(self, part: Part, future: asyncio.Future[Any]) -> None:
+        self._deriving.discard(future)
         if future.cancelled():
             return
         error = future.exception()
-        if isinstance(error, LemmaError):
-            self._stop(error)
-        elif error is not None:
-            self._stop(_Crash(error))
+        if error is None:
+            part.finished(future.result())
+        else:
+            self._stop(error if isinstance(error, LemmaError) else _Crash(error))
 
     # ── a program answers ──
 
@@ -253,81 +278,136 @@ class Engine:
 
     # ── an endpoint answers ──
 
-    async def _ask(self, teacher: Teacher) -> None:
-        jobs = self._admit()
-        while True:
-            self._wake.clear()
-            if self._fill(jobs, teacher):
-                await asyncio.sleep(0)
-                continue
-            idle = not self._tasks
-            if idle and (self._error is not None or (self._is_exhausted and not self._delayed)):
-                return
-            self._sync()
-            alarm = asyncio.get_running_loop().call_later(self._pause_s(), self._wake.set)
-            await self._wake.wait()
-            alarm.cancel()
+    async def _ask(self) -> None:
+        self._jobs = self._admit()
+        self._fill()
+        await self._idle
 
-    def _fill(self, jobs: Iterator[_Job | None], teacher: Teacher) -> bool:
-        """Starts calls while there is room; returns whether there is more to look at before waiting for any."""
-        while self._error is None and len(self._tasks) < self._concurrency:
-            now = self._clock()
-            if now < self._paused_until:
-                return False
+    def _fill(self) -> None:
+        """Starts calls while there is room and something to ask."""
+        for _ in range(START_EVERY):
+            if self._error is not None or len(self._tasks) >= self._concurrency:
+                break
             try:
-                job = self._next(jobs, now)
+                ready = self._next()
             except LemmaError as error:  # a damaged input: what is in flight is paid for, and awaited
                 self._stop(error)
-                return False
-            if job is None:
-                return not self._is_exhausted
-            key = job.chain.request.key
-            if key in self._asking:  # the very same is being asked: its reply serves both
-                self._asking[key].append(job)
-                continue
-            self._asking[key] = []
-            task = asyncio.create_task(self._call(job, teacher))
+                break
+            if ready is None:
+                break
+            task = self._loop.create_task(self._work(*ready))
             self._tasks.add(task)
-            task.add_done_callback(self._called)
-        return False
+            task.add_done_callback(self._worked)
+        else:
+            self._loop.call_soon(self._fill)
+        self._look_for_end()
 
-    def _next(self, jobs: Iterator[_Job | None], now: float) -> _Job | None:
-        """What to ask; None where there is nothing, or there may be something after a breath."""
-        if self._delayed and self._delayed[0][0] <= now:
+    async def _work(self, job: _Job, place: Any, reservation: Reservation | None) -> None:
+        """Makes calls one after the other, as long as there is another."""
+        ready: tuple[_Job, Any, Reservation | None] | None = (job, place, reservation)
+        while ready is not None:
+            await self._call(*ready)
+            # where the endpoint takes more than a moment ago, others begin beside this one
+            if len(self._tasks) < self._concurrency:
+                self._loop.call_soon(self._fill)
+            ready = self._next() if self._error is None else None
+
+    def _worked(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._stop(error if isinstance(error, LemmaError) else _Crash(error))
+        self._look_for_end()
+
+    def _look_for_end(self) -> None:
+        if self._tasks or self._idle.done():
+            return
+        is_done = self._is_exhausted and not self._delayed and not self._ready
+        if is_done or self._error is not None:
+            self._idle.set_result(None)
+
+    def _next(self) -> tuple[_Job, Any, Reservation | None] | None:
+        """What to ask, with its place and its money; None where there is nothing at present (`_fill` is called)."""
+        while True:
+            job = self._pull()
+            if job is None:
+                return None
+            request = job.chain.request
+            if request.key in self._asking:  # the very same is being asked: its reply serves both
+                self._asking[request.key].append(job)
+                continue
+            reservation = self._reserve(request) if self._budget is not None else None
+            if reservation is None and self._budget is not None:
+                self._ready.appendleft(job)  # until a call in flight turns out to cost less than it might have
+                return None
+            place = self._teacher.claim(request)  # type: ignore[union-attr]
+            if place is None:
+                if self._budget is not None and reservation is not None:
+                    self._budget.settle(reservation, None)
+                self._ready.appendleft(job)
+                self._wake_in(self._teacher.wait_s())  # type: ignore[union-attr]
+                return None
+            self._asking[request.key] = []
+            return job, place, reservation
+
+    def _reserve(self, request: Request) -> Reservation | None:
+        assert self._budget is not None
+        chars = sum(len(message["content"]) for message in request.messages)
+        cap = request.sampling.get("max_tokens")
+        reservation = self._budget.reserve(chars, cap if isinstance(cap, int) else 0)
+        if reservation is None and self._budget.is_exhausted:
+            self._stop(Incomplete(self._budget.line()))
+        return reservation
+
+    def _pull(self) -> _Job | None:
+        """The next draw that lacks a reply."""
+        now = self._clock()
+        while self._delayed and self._delayed[0][0] <= now:
             job = heapq.heappop(self._delayed)[2]
             known = job.part.store.get(job.chain.request)
             if known is None:
                 return job
             # another unit of the part asked the very same while this one waited
             self._take(job, shared(known), is_stored=True)
-            return None
-        try:
-            return next(jobs)
-        except StopIteration:
+        if self._ready:
+            return self._ready.popleft()
+        if not self._is_exhausted:
+            found = next(self._jobs, _END)
+            if isinstance(found, _Job):
+                return found
+            if found is None:
+                self._loop.call_soon(self._fill)
+                return None
             self._is_exhausted = True
-            return None
+        if self._delayed:
+            self._wake_in(self._delayed[0][0] - now)
+        return None
 
-    def _pause_s(self) -> float:
-        """Seconds until there may be something to do, if no call ends before."""
-        if len(self._tasks) >= self._concurrency or self._error is not None:
-            return SYNC_EVERY_S
-        now = self._clock()
-        if now < self._paused_until:
-            return min(SYNC_EVERY_S, self._paused_until - now)
-        due = self._delayed[0][0] - now if self._delayed else SYNC_EVERY_S
-        return max(0.001, min(SYNC_EVERY_S, due))
+    def _wake_in(self, wait_s: float) -> None:
+        """Looks for something to do after a while, if no call ends before."""
+        if math.isinf(wait_s):
+            return
+        when = self._loop.time() + max(0.001, wait_s)
+        if self._alarm is not None and not self._alarm.cancelled():
+            if self._loop.time() < self._alarm.when() <= when:
+                return
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(when, self._fill)
 
-    async def _call(self, job: _Job, teacher: Teacher) -> None:
+    async def _call(self, job: _Job, place: Any, reservation: Reservation | None) -> None:
         key = job.chain.request.key
+        reply: Reply | None = None
         try:
-            reply = await teacher.answer(job.chain.request)
+            reply = await self._teacher.answer(job.chain.request, place)  # type: ignore[union-attr]
         except CallFailed as error:
             self._again(job, error)
             for twin in self._asking.pop(key):
                 self._delay(twin, 0.0)
         except TeacherError as error:
             self._stop(error)
-        else:
+        finally:
+            if self._budget is not None and reservation is not None:
+                self._budget.settle(reservation, reply.usage if reply is not None else None)
+        if reply is not None:
             self._failing_since = None
             twins = self._asking.pop(key)
             self._take(job, reply)
@@ -343,12 +423,6 @@ class Engine:
             words = " ".join(reply.detail.split())[:300]
             self._stop(TeacherError(f"the endpoint refused every one of {self._refused} requests; it said: {words}"))
 
-    def _called(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._wake.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._stop(error if isinstance(error, LemmaError) else _Crash(error))
-
     def _again(self, job: _Job, error: CallFailed) -> None:
         self._meter.failed(error)
         now = self._clock()
@@ -361,10 +435,7 @@ class Engine:
             self._stop(Incomplete(f"no call succeeded for {silence_s:.0f} s; the endpoint last said: {words}"))
             return
         job.failures += 1
-        wait_s = self._retry.wait_s(job.failures, error)
-        if error.is_throttled:
-            self._paused_until = max(self._paused_until, now + (error.retry_after_s or 0.0))
-        self._delay(job, wait_s)
+        self._delay(job, self._retry.wait_s(job.failures, error))
 
     def _delay(self, job: _Job, wait_s: float) -> None:
         heapq.heappush(self._delayed, (self._clock() + wait_s, next(self._order), job))
@@ -390,32 +461,49 @@ class Engine:
         elif not isinstance(self._teacher, Program):
             self._delay(job, 0.0)
 
-    def _sync(self) -> None:
-        now = self._clock()
-        if now - self._last_sync >= SYNC_EVERY_S:
-            self._last_sync = now
+    async def _keep_synced(self) -> None:
+        """Makes replies survive a power cut, in groups and beside the loop: a disk may take its time."""
+        while True:
+            await asyncio.sleep(SYNC_EVERY_S)
             for opened in list(self._open.values()):
-                if opened.is_enumerated and not opened.open_chains:
-                    continue  # the derive pass has it, and syncs it
+                descriptor = opened.store.take_unsynced()
+                if descriptor is None:
+                    continue
                 try:
-                    opened.store.sync()
+                    with disk_errors(opened.store.path):
+                        await self._loop.run_in_executor(None, _sync, descriptor)
                 except LemmaError as error:
                     self._stop(error)
 
     def _stop(self, error: LemmaError) -> None:
         if self._error is None:
             self._error = error
-        self._wake.set()
+        self._look_for_end()
 
-    async def _let_go(self) -> None:
+    async def _let_go(self, syncing: asyncio.Task[None]) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        while self._finishing:
-            await asyncio.wait(set(self._finishing))
+        await asyncio.gather(*self._tasks, syncing, return_exceptions=True)
+        while self._deriving:
+            await asyncio.wait(set(self._deriving))
+        self._deriver.detach()
+        if self._alarm is not None:
+            self._alarm.cancel()
         for opened in list(self._open.values()):
             with contextlib.suppress(LemmaError):  # the first error is the one to tell
                 opened.store.close()
+        if not isinstance(self._teacher, Program):
+            await self._teacher.close()
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_END = object()
 
 
 class _Crash(LemmaError):
@@ -424,8 +512,3 @@ class _Crash(LemmaError):
     def __init__(self, error: BaseException) -> None:
         super().__init__(f"internal error: {type(error).__name__}: {error}")
         self.__cause__ = error
-
-
-def run_engine(engine: Engine) -> None:
-    """Runs the engine to its end on an event loop of its own; raises as `Engine.run`."""
-    asyncio.run(engine.run())

@@ -18,7 +18,6 @@ from lemma.prompts import Prompts
 from lemma.records import Mistake, Problem, Rejection, content_hash
 from lemma.replies import ReplyStore
 from lemma.shards import StageFolder, read_records
-from lemma.stages.base import InjectUnit
 from lemma.stages.inject import Assignment, InjectStage
 from lemma.stages.rounds import Slot, plan_round
 from lemma.stagework import Inputs, StageWork, WorkPart
@@ -28,6 +27,8 @@ MAX_ROUNDS = 4
 
 Ask = Callable[[StageWork, Sequence[WorkPart], str], None]
 """Runs the engine over the parts of a stage, under a label for progress."""
+Outcomes = dict[tuple[str, int], tuple[str, str]]
+"""(problem id, slot) → ``("kept" | "declined", error type)``; slots that gave nothing are not in it."""
 
 
 @dataclass(slots=True)
@@ -100,7 +101,7 @@ class Injection:
             if not plan:
                 break
             work = self.work(plan)
-            outcomes: dict[tuple[str, int], Mistake | Rejection] = {}
+            outcomes: Outcomes = {}
             parts = [_RoundPart(work, part, outcomes) for part in range(self._parts)]
             ask(work, parts, f"inject {number}")
             _learn(places, outcomes)
@@ -136,25 +137,33 @@ def _by_problem(places: Iterable[_Place]) -> dict[str, list[Assignment]]:
     return plan
 
 
-def _learn(places: Iterable[_Place], outcomes: Mapping[tuple[str, int], Mistake | Rejection]) -> None:
+def _learn(places: Iterable[_Place], outcomes: Outcomes) -> None:
     """Notes what came of a round: kept, declined for good, or open for a fresh draw."""
     for place in places:
-        result = outcomes.get((place.problem_id, place.number))
-        if isinstance(result, Mistake):
-            place.outcome = replace(place.outcome, kept=result.error_type)
-        elif result is not None and result.reason == "teacher_declined":
-            place.outcome = replace(place.outcome, declined=place.outcome.declined | {result.unit.label})
+        verdict, error_type = outcomes.get((place.problem_id, place.number), ("open", ""))
+        if verdict == "kept":
+            place.outcome = replace(place.outcome, kept=error_type)
+        elif verdict == "declined":
+            place.outcome = replace(place.outcome, declined=place.outcome.declined | {error_type})
 
 
 class _RoundPart(WorkPart):
     """A part in a round: its outcomes are learnt, nothing is written."""
 
-    def __init__(self, work: StageWork, number: int, outcomes: dict[tuple[str, int], Mistake | Rejection]) -> None:
+    def __init__(self, work: StageWork, number: int, outcomes: Outcomes) -> None:
         super().__init__(work, number)
         self._outcomes = outcomes
 
-    def finish(self, store: ReplyStore) -> None:
+    def finish(self, store: ReplyStore) -> Outcomes:
         """Derives the round's units."""
+        outcomes: Outcomes = {}
         for unit, result in derive(self.work.stage, self.groups(), store.get, Derived()):
-            if isinstance(unit, InjectUnit) and isinstance(result, Mistake | Rejection):
-                self._outcomes[unit.of.id, unit.slot] = result
+            if isinstance(result, Mistake):
+                outcomes[unit.of.id, unit.slot] = ("kept", result.error_type)
+            elif isinstance(result, Rejection) and result.reason == "teacher_declined":
+                outcomes[unit.of.id, unit.slot] = ("declined", result.unit.label)
+        return outcomes
+
+    def finished(self, result: Outcomes) -> None:
+        """Notes them for the next round."""
+        self._outcomes.update(result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -243,15 +242,8 @@ class Pipeline:
         engine_options = {"concurrency": endpoint.concurrency, "patience_s": endpoint.patience_s} if endpoint else {}
         teacher = self._make_teacher(role)
 
-        async def go() -> None:
-            try:
-                await Engine(work.stage, parts, teacher, meter, **engine_options).run()  # type: ignore[arg-type]
-            finally:
-                if isinstance(teacher, Teacher):
-                    await teacher.close()
-
         try:
-            asyncio.run(go())
+            Engine(work.stage, parts, teacher, meter, **engine_options).run()  # type: ignore[arg-type]
         finally:
             meter.close()
 

@@ -11,6 +11,7 @@ A line that a crash cut short is skipped, never read as whole; where a key stand
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import tempfile
@@ -162,10 +163,27 @@ class ReplyStore:
                 os.fsync(self._appender)
             self._is_dirty = False
 
-    def close(self) -> None:
-        """Syncs and closes the files."""
+    def sync_all(self) -> None:
+        """As `sync`, for what any process appended."""
+        with disk_errors(self.path), contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def take_unsynced(self) -> int | None:
+        """A descriptor to sync beside the loop, which the caller closes; None where there is nothing to sync."""
+        if self._appender is None or not self._is_dirty:
+            return None
+        self._is_dirty = False
+        return os.dup(self._appender)
+
+    def close(self, *, sync: bool = True) -> None:
+        """Closes the files; syncs them before, unless somebody else does."""
         try:
-            self.sync()
+            if sync:
+                self.sync()
         finally:
             for descriptor in (self._appender, self._reader):
                 if descriptor is not None:

@@ -62,11 +62,16 @@ def redacted(config: Config) -> dict[str, Any]:
         if endpoint is None:
             continue
         endpoint["headers"] = dict.fromkeys(endpoint["headers"], "(not kept)")
-        if endpoint["base_url"]:
-            url = urlsplit(endpoint["base_url"])
-            host = url.netloc.rpartition("@")[2]
-            endpoint["base_url"] = urlunsplit((url.scheme, host, url.path, "", ""))
+        if isinstance(endpoint["base_url"], list):
+            endpoint["base_url"] = [_bare_url(url) for url in endpoint["base_url"]]
+        elif endpoint["base_url"]:
+            endpoint["base_url"] = _bare_url(endpoint["base_url"])
     return tree
+
+
+def _bare_url(address: str) -> str:
+    url = urlsplit(address)
+    return urlunsplit((url.scheme, url.netloc.rpartition("@")[2], url.path, "", ""))
 
 
 def changes(before: Mapping[str, Any], config: Config) -> list[str]:

@@ -113,6 +113,8 @@ class Sandbox:
         self.close()
 
     def _take(self) -> _Warden:
+        if os.getpid() != self._owner:  # a fork: the wardens are the parent's, and so are their pipes
+            self._owner, self._idle, self._all = os.getpid(), [], set()
         with self._lock:
             while self._idle:
                 warden = self._idle.pop()

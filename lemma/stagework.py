@@ -108,7 +108,7 @@ class WorkPart:
         """Its problems with all that earlier stages made of them."""
         return read_groups(self.work.run, self.number, self.work.stage.reads)
 
-    def finish(self, store: ReplyStore) -> None:
+    def finish(self, store: ReplyStore) -> Any:
         """Derives the part and writes it; the manifest last.
 
         Raises:
@@ -146,6 +146,9 @@ class WorkPart:
                 usage=maker.usage,
             )
         )
+
+    def finished(self, result: Any) -> None:
+        """All is on disk."""
 
 
 class _Maker:

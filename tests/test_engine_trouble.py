@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lemma.teacher.pool import Address, Pool
 
 from lemma.derive import Derived, derive
 from lemma.engine import Engine
@@ -26,6 +27,7 @@ from lemma.records import MadeBy, Problem, Sample
 from lemma.replies import ReplyStore
 from lemma.stages.base import Group, Reply, Request, Unit
 from lemma.teacher.base import CallFailed
+from lemma.teacher.paced import PacedTeacher
 from lemma.teacher.retry import RetryPolicy
 
 
@@ -102,13 +104,17 @@ class ToyPart:
             name = f"{self.number}-{place}"
             yield Group(Problem(id=name, dataset="toy", question=question, reference_solution="", answer=""))
 
-    def finish(self, store: ReplyStore) -> None:
+    def finish(self, store: ReplyStore) -> list[str]:
         if self.failure is not None:
             raise self.failure
         derived = Derived()
         results = derive(ToyStage(), self.groups(), store.get, derived)
-        self.lines = [f"{unit.id} {result.model_dump_json() if result else None}" for unit, result in results]
+        lines = [f"{unit.id} {result.model_dump_json() if result else None}" for unit, result in results]
         assert derived.left == 0
+        return lines
+
+    def finished(self, result: list[str]) -> None:
+        self.lines = result
         self.times_finished += 1
 
 
@@ -131,10 +137,11 @@ class Silent:
         pass
 
 
-class ToyTeacher:
+class ToyTeacher(PacedTeacher):
     """Answers by a seeded fate of each request; `stop_after` replies something happens."""
 
     def __init__(self, seed: int, stop_after: int, stop: Any) -> None:
+        super().__init__(Pool([""], 1000, None, None))
         self._source = random.Random(seed)
         self._stop_after = stop_after
         self._stop = stop
@@ -142,12 +149,12 @@ class ToyTeacher:
         self.in_flight: set[str] = set()
         self.answered: list[str] = []
 
-    async def answer(self, request: Request) -> Reply:
+    async def _call(self, request: Request, address: Address) -> tuple[Reply, None]:
         assert request.key not in self.in_flight, "the very same is asked twice at once"
         self.in_flight.add(request.key)
         try:
             await asyncio.sleep(self._source.random() * 0.004)
-            return self._reply(request)
+            return self._reply(request), None
         finally:
             self.in_flight.discard(request.key)
 
@@ -186,7 +193,7 @@ def work(parts: Sequence[ToyPart], teacher: ToyTeacher, concurrency: int, engine
     meter = Silent()
     engine = Engine(ToyStage(), parts, teacher, meter, concurrency, retry=Impatient())
     engines.append(engine)
-    asyncio.run(asyncio.wait_for(engine.run(), 20))
+    engine.run()
     return meter
 
 

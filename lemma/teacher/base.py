@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from lemma.stages.base import Reply, Request
+from lemma.teacher.throttle import RateLimits
 
 
 class CallFailed(Exception):
@@ -14,21 +15,40 @@ class CallFailed(Exception):
         detail: the endpoint's or the network's own words.
         is_throttled: the endpoint asks for fewer calls (429, 503).
         retry_after_s: how long the endpoint asks to wait, in seconds.
+        limits: what the endpoint's headers say of its limits.
+        is_silent: nothing came back at all: no connection, or no answer in time.
     """
 
-    def __init__(self, detail: str, is_throttled: bool = False, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        is_throttled: bool = False,
+        retry_after_s: float | None = None,
+        limits: RateLimits | None = None,
+        is_silent: bool = False,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.is_throttled = is_throttled
         self.retry_after_s = retry_after_s
+        self.limits = limits
+        self.is_silent = is_silent
 
 
 @runtime_checkable
 class Teacher(Protocol):
     """Answers one request at a time, many at once."""
 
-    async def answer(self, request: Request) -> Reply:
-        """Answers.
+    def claim(self, request: Request) -> Any | None:
+        """A place for one more call, to be handed to `answer` at once; None where there is none at present."""
+        ...
+
+    def wait_s(self) -> float:
+        """Seconds until there may be a place; infinite where that takes the end of a call."""
+        ...
+
+    async def answer(self, request: Request, place: Any) -> Reply:
+        """Answers, and gives the place back.
 
         Raises:
             CallFailed: no reply this time.

@@ -1,8 +1,8 @@
-"""Any OpenAI-compatible endpoint (api.openai.com, vLLM, SGLang, llama.cpp, …), through the openai package.
+"""Any OpenAI-compatible endpoint (api.openai.com, Azure, vLLM, SGLang, llama.cpp, …), by the openai package's rules.
 
-The package's own retries are switched off: a failed call goes back to the engine, which knows what else there is to
-do. Bodies are read here, not by the package, so that a reply cut in the middle is a failed call and no crash. Form of
-requests and replies: https://platform.openai.com/docs/api-reference/chat/create and …/completions/create.
+The package forms the calls and reads errors (`lemma.teacher.transport`); a failed call goes back to the engine, which
+knows what else there is to do. Bodies are read here, so that a reply cut in the middle is a failed call and no crash.
+Form of requests and replies: https://platform.openai.com/docs/api-reference/chat/create and …/completions/create.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -22,19 +23,22 @@ from lemma.errors import ConfigError, TeacherError
 from lemma.stages.base import Reply, Request, Usage
 from lemma.stages.reading import encodable
 from lemma.teacher.base import CallFailed
+from lemma.teacher.paced import PacedTeacher
+from lemma.teacher.pool import Address, Pool
+from lemma.teacher.throttle import RateLimits, read_limits
 
 if TYPE_CHECKING:
-    import httpx2
     import openai
-    from openai._types import RequestOptions
+
+    from lemma.teacher.transport import Call, Package, Wire
 
 MAX_RETRY_AFTER_S = 3600.0
 WHOLE = {"eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop"}
 """What some servers call a reply that ended by itself."""
 
 
-class OpenAITeacher:
-    """Calls an endpoint; many calls at once on one event loop.
+class OpenAITeacher(PacedTeacher):
+    """Calls an endpoint, at one address or several; many calls at once on one event loop.
 
     Args:
         endpoint: where it is and how many calls it takes.
@@ -45,73 +49,84 @@ class OpenAITeacher:
     """
 
     def __init__(self, endpoint: Endpoint, role: str) -> None:
+        addresses = endpoint.addresses
+        super().__init__(Pool([url or "" for url in addresses], endpoint.concurrency, endpoint.rpm, endpoint.tpm))
         self._endpoint = endpoint
         self._role = role
         self._key = _api_key(endpoint, role)
-        self._client: openai.AsyncOpenAI | None = None
+        self._cap_name = "max_tokens"
+        self._wire: Wire | None = None
+        self._packages: dict[str, Package] = {}
+        self._calls: dict[tuple[str, str], Call] = {}
 
-    def _connect(self) -> openai.AsyncOpenAI:
-        import openai
+    def _package(self, address: Address) -> Package:
+        from lemma.teacher.transport import Package
 
-        from lemma.teacher.transport import AiohttpTransport
+        if address.url not in self._packages:
+            endpoint = self._endpoint
+            self._packages[address.url] = Package(address.url or None, self._key, endpoint.headers, endpoint.model)
+        return self._packages[address.url]
 
-        return openai.AsyncOpenAI(
-            api_key=self._key,
-            base_url=self._endpoint.base_url,
-            max_retries=0,
-            timeout=None,  # the transport's
-            default_headers=self._endpoint.headers or None,
-            http_client=openai.DefaultAsyncHttpxClient(transport=AiohttpTransport(self._endpoint.timeout_s)),
-        )
+    async def _form(self, address: Address, path: str) -> Call:
+        from lemma.teacher.transport import plain_call
 
-    async def answer(self, request: Request) -> Reply:
+        call = plain_call(address.url or None, path, self._key, self._endpoint.headers)
+        if call is None:
+            call = await self._package(address).form(path)
+        self._calls[address.url, path] = call
+        return call
+
+    async def _call(self, request: Request, address: Address) -> tuple[Reply, RateLimits | None]:
         """Makes one call.
 
         Raises:
             CallFailed: network, throttling, a fault of the server, a body that is not whole.
             TeacherError: wrong key, unknown model or address, no quota, a parameter that the endpoint does not take.
         """
-        import httpx2
-        import openai
+        if self._wire is None:
+            from lemma.teacher.transport import Wire
 
-        if self._client is None:
-            self._client = self._connect()
-        path, body = _body(request)
-        try:
-            response = await self._client.post(
-                path, content=orjson.dumps(body), cast_to=httpx2.Response, options=AS_JSON
-            )
-        except openai.APIStatusError as error:
-            return self._refusal(request, error)
-        except openai.APITimeoutError:
-            raise CallFailed(f"no answer within {self._endpoint.timeout_s:g} s") from None
-        except openai.APIConnectionError as error:
-            raise CallFailed(f"{error.message} {error.__cause__ or ''}".strip()) from None
-        return _reply(request, response.content)
+            self._wire = Wire(self._endpoint.timeout_s)
+        path = "/completions" if request.sampling.get("api") == "completions" else "/chat/completions"
+        call = self._calls.get((address.url, path)) or await self._form(address, path)
+        cap_name = self._cap_name
+        answer = await self._wire.post(call, encode_body(request, cap_name))
+        limits = read_limits(answer.headers)
+        if answer.status == 200:
+            return read_reply(request, answer.content), limits
+        error = await self._package(address).error(path, answer)
+        if error.status_code == 400 and error.param == "max_tokens" and "max_completion_tokens" in str(error.message):
+            self._cap_name = "max_completion_tokens"  # a reasoning model; the others in flight will say the same
+            if cap_name == "max_tokens":
+                raise CallFailed(self._words(str(error.message)), retry_after_s=0.0)
+        return self._refusal(request, error, address, limits), limits
 
-    def _refusal(self, request: Request, error: openai.APIStatusError) -> Reply:
+    def _refusal(
+        self, request: Request, error: openai.APIStatusError, address: Address, limits: RateLimits | None
+    ) -> Reply:
         """A status of 400 or above: a refusal of this request, of this call, or of us altogether."""
         status, words = error.status_code, self._words(str(error.message))
         if status in (401, 403, 404) or error.code in ("insufficient_quota", "model_not_found"):
-            raise TeacherError(f"{self._where()} refuses every call: {words}; {self._mend(status)}") from None
+            raise TeacherError(f"{self._where(address)} refuses every call: {words}; {self._mend(status)}") from None
         if status in (400, 413, 422):
             about = (error.param or "").split(".")[0].split("[")[0]
             if about not in ("", "messages", "prompt"):
                 raise TeacherError(
-                    f"{self._where()} does not take the parameter `{about}`: {words}; "
+                    f"{self._where(address)} does not take the parameter `{about}`: {words}; "
                     f"see `{self._role}` in the configuration (temperature: null leaves it out)"
                 ) from None
             return Reply(request.key, "", "refused", detail=words, created_s=time.time())
-        raise CallFailed(words, status in (429, 503), _retry_after_s(error.response.headers)) from None
+        retry_after_s = _retry_after_s(error.response.headers)
+        raise CallFailed(words, status in (429, 503), retry_after_s, limits) from None
 
     def _words(self, message: str) -> str:
         """What the endpoint says, as one line; servers have been seen to repeat the key, we must not."""
         return encodable(" ".join(message.replace(self._key, "(key)").split())[:500])
 
-    def _where(self) -> str:
-        url = urlsplit(str(self._client.base_url)) if self._client is not None else None
+    def _where(self, address: Address) -> str:
+        url = urlsplit(str(self._package(address).client.base_url))
         # host and path only: an address may carry a key
-        return f"the {self._role} endpoint {url.hostname or ''}{url.path}" if url else f"the {self._role} endpoint"
+        return f"the {self._role} endpoint {url.hostname or ''}{url.path}"
 
     def _mend(self, status: int) -> str:
         if status == 404:
@@ -122,8 +137,8 @@ class OpenAITeacher:
 
     async def close(self) -> None:
         """Closes the connections."""
-        if self._client is not None:
-            await self._client.close()
+        if self._wire is not None:
+            await self._wire.close()
 
 
 def _api_key(endpoint: Endpoint, role: str) -> str:
@@ -138,25 +153,43 @@ def _api_key(endpoint: Endpoint, role: str) -> str:
     return "none"  # a server of one's own asks for no key, but the package wants one
 
 
-AS_JSON: Final[RequestOptions] = {"headers": {"content-type": "application/json"}}
+@lru_cache(maxsize=64)
+def _constant_message(role: str, content: str) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps({"role": role, "content": content}))
 
 
-def _body(request: Request) -> tuple[str, dict[str, Any]]:
-    """Path and body of the call."""
-    sampling = {key: value for key, value in request.sampling.items() if key not in ("api", "extra_body")}
+def _message(message: Mapping[str, str]) -> Mapping[str, str] | orjson.Fragment:
+    """A message for the body; instructions are the same in every request of a stage, and long."""
+    return _constant_message(message["role"], message["content"]) if message["role"] == "system" else message
+
+
+def encode_body(request: Request, cap_name: str = "max_tokens") -> bytes:
+    """The call's body as JSON.
+
+    Args:
+        request: what is asked.
+        cap_name: what the endpoint calls the limit of the reply's tokens (reasoning models: `max_completion_tokens`).
+    """
     body: dict[str, Any] = {"model": request.model, "seed": request.seed}
-    body.update((key, value) for key, value in sampling.items() if value is not None)
+    for name, value in request.sampling.items():
+        if value is not None and name not in ("api", "extra_body"):
+            body[cap_name if name == "max_tokens" else name] = value
     extra = request.sampling.get("extra_body")
     if isinstance(extra, Mapping):
         body.update(extra)
     if request.sampling.get("api") == "completions":
         body["prompt"] = "\n\n".join(message["content"] for message in request.messages)
-        return "/completions", body
-    body["messages"] = [dict(message) for message in request.messages]
-    return "/chat/completions", body
+    else:
+        body["messages"] = [_message(message) for message in request.messages]
+    return orjson.dumps(body)
 
 
-def _reply(request: Request, content: bytes) -> Reply:
+def read_reply(request: Request, content: bytes) -> Reply:
+    """The reply in a body.
+
+    Raises:
+        CallFailed: it is no whole reply.
+    """
     try:
         tree = _tree(content)
         choice = tree["choices"][0]
@@ -210,7 +243,7 @@ def _count(value: object) -> int:
     return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else 0
 
 
-def _retry_after_s(headers: httpx2.Headers) -> float | None:
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     """What `retry-after-ms` or `Retry-After` (seconds or a date, RFC 9110 section 10.2.3) asks for."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name, "")

@@ -8,12 +8,16 @@ from collections.abc import Callable
 from lemma.errors import TeacherError
 from lemma.stages.base import Reply, Request
 from lemma.teacher.base import CallFailed
+from lemma.teacher.paced import PacedTeacher
+from lemma.teacher.pool import Address, Pool
+
+MAX_CALLS = 65536
 
 Script = Callable[[Request, int], "Reply | CallFailed | TeacherError"]
 """(request, how often it was asked before) → what happens."""
 
 
-class ScriptedTeacher:
+class ScriptedTeacher(PacedTeacher):
     """Answers by `script`, after `latency_s` seconds; counts what it was asked.
 
     Attributes:
@@ -23,6 +27,7 @@ class ScriptedTeacher:
     """
 
     def __init__(self, script: Script, latency_s: float = 0.0) -> None:
+        super().__init__(Pool([""], MAX_CALLS, None, None))
         self._script = script
         self._latency_s = latency_s
         self.asked: dict[str, int] = {}
@@ -30,7 +35,7 @@ class ScriptedTeacher:
         self.in_flight = 0
         self.in_flight_max = 0
 
-    async def answer(self, request: Request) -> Reply:
+    async def _call(self, request: Request, address: Address) -> tuple[Reply, None]:
         """Answers by the script.
 
         Raises:
@@ -49,7 +54,7 @@ class ScriptedTeacher:
         if isinstance(result, Exception):
             raise result
         self.answered.append(request.key)
-        return result
+        return result, None
 
     async def close(self) -> None:
         """Nothing to let go of."""

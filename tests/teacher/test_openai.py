@@ -49,7 +49,9 @@ def ask(answering: Answering, *, timeout_s: float = 20, base_url: str | None = N
             TeacherConfig(backend="openai", model="some-model", base_url=base_url, timeout_s=timeout_s), "teacher"
         )
         try:
-            return await teacher.answer(request)
+            place = teacher.claim(request)
+            assert place is not None
+            return await teacher.answer(request, place)
         finally:
             await teacher.close()
 
@@ -228,6 +230,23 @@ def test_retry_after_may_be_a_date() -> None:
     assert caught.value.retry_after_s == pytest.approx(99, abs=10)
 
 
+def test_a_reasoning_model_gets_its_limit_under_the_name_that_it_knows(tmp_path: Path) -> None:
+    caps: list[tuple[object, object]] = []
+
+    def answering(call: Call) -> Answer:
+        caps.append((call.body.get("max_tokens"), call.body.get("max_completion_tokens")))
+        if "max_tokens" in call.body:
+            return refusal(400, "Unsupported parameter: use 'max_completion_tokens' instead.", param="max_tokens")
+        return reply("<verdict>correct</verdict>", reasoning_content="Let me see.")
+
+    with StubServer(answering) as server:
+        counts = analyze(tmp_path / "run", endpoint(server.base_url, temperature=None, concurrency=1))
+    assert counts["units"] == counts["judged_correct"] > 5
+    assert caps[0] == (2048, None)
+    assert set(caps[1:]) == {(None, 2048)}
+    assert '"reasoning":"Let me see."' in (tmp_path / "run/analyze/replies/part-00000.jsonl").read_text()
+
+
 # ── all calls are refused, or this one ──
 
 
@@ -239,7 +258,7 @@ def test_retry_after_may_be_a_date() -> None:
         (refusal(404, "The model does not exist", code="model_not_found"), ["teacher.model", "some-model", "base_url"]),
         (refusal(429, "You exceeded your quota", code="insufficient_quota"), ["quota"]),
         (refusal(400, "Unsupported value", param="temperature"), ["`temperature`", "configuration"]),
-        (refusal(400, "Use max_completion_tokens", param="max_tokens"), ["`max_tokens`"]),
+        (refusal(400, "Too small", param="max_tokens"), ["`max_tokens`"]),
         (Answer(b"<html>\nnot\nfound</html>", 404), ["base_url"]),
         (Answer(b"\xff\xfe\n\n", 401), ["OPENAI_API_KEY"]),
     ],
