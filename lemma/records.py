@@ -28,13 +28,9 @@ ID_HEX_CHARS = 20  # 80 bits: a collision among 10^9 records has a chance below 
 
 def content_hash(*parts: str) -> str:
     """The full hex SHA-256 of some texts; unambiguous, since each part's length goes in before it."""
-    digest = hashlib.sha256()
-    for part in parts:
-        # surrogatepass: hostile text may hold lone surrogates, and must still have an identity
-        raw = part.encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(raw))
-        digest.update(raw)
-    return digest.hexdigest()
+    # surrogatepass: hostile text may hold lone surrogates, and must still have an identity
+    raws = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return hashlib.sha256(b"".join([b"%d:%b" % (len(raw), raw) for raw in raws])).hexdigest()
 
 
 def make_id(kind: str, *parts: str) -> str:

@@ -280,7 +280,6 @@ def _has_content(segment: str) -> bool:
     return _ALNUM.search(segment) is not None
 
 
-@lru_cache(maxsize=64)  # asking, reading and checking one unit split the same few texts
 def _find_starts(text: str) -> tuple[int, ...]:
     """Offsets at which the steps of a text that is not empty start."""
     scanner = _Scanner(text)

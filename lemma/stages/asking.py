@@ -14,7 +14,7 @@ from lemma.endings import is_bare_answer
 from lemma.errors import ConfigError
 from lemma.prompts import COMPETITION, WORD_PROBLEM, Messages, Template
 from lemma.records import MadeBy, Record, content_hash
-from lemma.stages.base import Reply, Request, Unit
+from lemma.stages.base import Reply, Request, Unit, hash_sampling
 from lemma.stages.forms import Form
 
 FORM_PLACES: Final = ("how_to_reply", "examples")
@@ -74,7 +74,7 @@ class TeacherStage:
         self.config_hash = hash_content(content)
         self.fingerprint = content_hash(self.name, str(self.version), self.config_hash, *prompt_hashes)
         self._reply_form = config.teacher.reply_form
-        self._sampling: dict[tuple[str, bool], dict[str, JsonValue]] = {}
+        self._sampling: dict[tuple[str, bool], tuple[dict[str, JsonValue], str]] = {}
 
     def _require(self, template: Template, needed: Collection[str], offered: Collection[str] = ()) -> Template:
         """The template, if its places can be filled and it asks in the form that is configured.
@@ -105,8 +105,8 @@ class TeacherStage:
 
     def _sampling_of(
         self, form: Form, is_cap_raised: bool, choices: Mapping[str, Collection[str]]
-    ) -> dict[str, JsonValue]:
-        """The parameters of a request; with JSON, its schema is one of them."""
+    ) -> tuple[dict[str, JsonValue], str]:
+        """The parameters of a request, and their hash; with JSON, its schema is one of them."""
         known = self._sampling.get((form.name, is_cap_raised))
         if known is not None:
             return known
@@ -120,8 +120,8 @@ class TeacherStage:
             sampling["temperature"] = teacher.temperature
         if self._reply_form == "json" and teacher.api == "chat":
             sampling["response_format"] = form.response_format(choices)
-        self._sampling[form.name, is_cap_raised] = sampling
-        return sampling
+        self._sampling[form.name, is_cap_raised] = sampling, hash_sampling(sampling)
+        return self._sampling[form.name, is_cap_raised]
 
     def _ask(
         self,
@@ -134,11 +134,13 @@ class TeacherStage:
         is_cap_raised: bool,
         choices: Mapping[str, Collection[str]] | None = None,
     ) -> Request:
+        sampling, sampling_hash = self._sampling_of(form, is_cap_raised, choices or {})
         return Request(
             unit=unit,
             messages=messages,
             model=self.config.teacher.model,
-            sampling=self._sampling_of(form, is_cap_raised, choices or {}),
+            sampling=sampling,
+            sampling_hash=sampling_hash,
             prompt_hash=prompt_hash,
             draw=draw,
             attempt=attempt,

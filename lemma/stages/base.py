@@ -176,6 +176,11 @@ class SmoothUnit(Unit):
         return self.trajectory.strategy
 
 
+def hash_sampling(sampling: Mapping[str, JsonValue]) -> str:
+    """Hash of a request's parameters."""
+    return content_hash(json.dumps(sampling, sort_keys=True))
+
+
 @lru_cache(maxsize=64)
 def _constant_hash(text: str) -> str:
     return content_hash(text)
@@ -201,12 +206,14 @@ class Request:
     """Index of the sample or vote."""
     attempt: int = 0
     """Index of the attempt, from 0."""
+    sampling_hash: str = ""
+    """`hash_sampling` of `sampling`, where it is known: a stage sends few different ones."""
 
     @cached_property
     def key(self) -> str:
         """Hash of (messages, model, sampling, draw, attempt): never of address, backend or timeout."""
         messages = [part for message in self.messages for part in (message["role"], _text_hash(message))]
-        sampling = json.dumps(self.sampling, sort_keys=True)
+        sampling = self.sampling_hash or hash_sampling(self.sampling)
         return content_hash(*messages, self.model, sampling, str(self.draw), str(self.attempt))[:32]
 
     @property
