@@ -120,6 +120,9 @@ def parse_number(digits: str) -> Fraction | None:
 
 
 def _apply(symbol: str, left: Fraction, right: Fraction) -> Fraction | None:
+    if left.denominator == right.denominator == 1 and symbol in "+-*":  # most are whole: no common divisors to look for
+        a, b = left.numerator, right.numerator
+        return Fraction(a * b if symbol == "*" else a + b if symbol == "+" else a - b)
     if symbol == "*":
         return left * right
     if symbol == "+":

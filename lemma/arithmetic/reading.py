@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from lemma.arithmetic.model import Equation, Expression, Truth
+from lemma.arithmetic.model import Equation, Expression, Number, Operator, Truth
 from lemma.arithmetic.parser import Parser, Unread
 from lemma.arithmetic.tokens import Token, tokenise
 from lemma.arithmetic.truth import judge
@@ -33,8 +33,41 @@ def read_equations(text: str) -> tuple[Equation, ...]:
         One `Equation` a link; those of calculator marks stand among the others, and only where the running text
         does not already say the same.
     """
-    if "=" not in text and "≈" not in text and "equal" not in text and "\\approx" not in text:
-        return ()
+    found: list[Equation] = []
+    offset = chain = 0
+    for line in text.split("\n"):  # no equation crosses a line's end; and the same lines come again and again
+        if "=" in line or "≈" in line or "equal" in line or "\\approx" in line:
+            here = _read_line(line)
+            found.extend(_shifted(equation, offset, chain) for equation in here)
+            chain += 1 + max((equation.chain for equation in here), default=-1)
+        offset += len(line) + 1
+    return tuple(found)
+
+
+def _shifted(equation: Equation, offset: int, chain: int) -> Equation:
+    """The equation as it stands `offset` characters further on, its chain's number raised by `chain`."""
+    if not offset and not chain:
+        return equation
+    start, end, work, right, truth, number = equation
+    return Equation(start + offset, end + offset, _moved(work, offset), _moved(right, offset), truth, number + chain)
+
+
+def _moved(expression: Expression, offset: int) -> Expression:
+    start, end, numbers, operators, program, value, is_plain = expression
+    return Expression(
+        start + offset,
+        end + offset,
+        tuple([Number(n[0] + offset, n[1] + offset, *n[2:]) for n in numbers]),
+        tuple([Operator(o[0] + offset, o[1] + offset, o[2]) for o in operators]),
+        program,
+        value,
+        is_plain,
+    )
+
+
+@lru_cache(maxsize=8192)
+def _read_line(text: str) -> tuple[Equation, ...]:
+    """The equations of one line."""
     tokens, marks = tokenise(text)
     parser = Parser(text, tokens)
     found: list[Equation] = []

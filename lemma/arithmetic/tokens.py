@@ -67,7 +67,7 @@ _ORDINAL: Final = re.compile(r"(?:st|nd|rd|th)s?(?![A-Za-z])", re.IGNORECASE)
 _EQUALS: Final = re.compile(r"\bequals?\b", re.IGNORECASE)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def tokenise(text: str) -> Tokens:
     """The tokens of a text; kept for a moment, since several readers want them."""
     tokens: list[Token] = []

@@ -106,20 +106,18 @@ def _expanded(node: Node, by_value: dict[Fraction, Node]) -> Node:
 
 
 def _subset_values(node: Node) -> Iterable[Fraction]:
-    parts = node.parts
-    if len(parts) > MAX_TERMS:
+    """The sums (products, and their inverses) of two or more of the node's parts."""
+    if len(node.parts) > MAX_TERMS:
         return
-    for size in range(2, len(parts) + 1):
-        for chosen in combinations(parts, size):
-            if node.is_sum:
-                yield sum(chosen, Fraction(0))
-            else:
-                product = Fraction(1)
-                for factor in chosen:
-                    product *= factor
-                yield product
-                if product:
-                    yield 1 / product
+    made: list[tuple[int, Fraction]] = []  # of how many parts, and their value
+    for part in node.parts:
+        more = [(count + 1, value + part if node.is_sum else value * part) for count, value in made]
+        made += [(1, part), *more]
+    for count, value in made:
+        if count > 1:
+            yield value
+            if value and not node.is_sum:
+                yield 1 / value
 
 
 def _distributed(node: Node, by_value: dict[Fraction, Node]) -> Iterable[Fraction]:

@@ -143,6 +143,17 @@ class Solution:
 def read_quantities(text: str) -> tuple[Quantity, ...]:
     """Every number that a text mentions, digits and words, in its order; no clock times, ordinals, marks."""
     found: list[Quantity] = []
+    offset = 0
+    for line in text.split("\n"):  # no number crosses a line's end; and the same lines come again and again
+        for start, end, value, is_word, is_cardinal in _line_quantities(line):
+            found.append(Quantity(start + offset, end + offset, value, is_word, is_cardinal))
+        offset += len(line) + 1
+    return tuple(found)
+
+
+@lru_cache(maxsize=8192)
+def _line_quantities(text: str) -> tuple[Quantity, ...]:
+    found: list[Quantity] = []
     tokens = tokenise(text).tokens
     may_hold_clocks = ":" in text
     for place, (kind, start, end, words) in enumerate(tokens):
@@ -203,7 +214,7 @@ def _computation(equation: Equation, step: int) -> Computation | None:
         return None
     exact = equation.work.value
     scale = Fraction(1)
-    if exact and equation.truth is Truth.TRUE:
+    if exact and exact != result.value and equation.truth is Truth.TRUE:
         scale = next((s for s in _SCALES if exact * s == result.value), Fraction(0))
         if not scale:
             return None
@@ -248,7 +259,7 @@ def write_number(value: Fraction, like: str = "", *, is_money: bool = False) -> 
         is_money: two decimals where there are any.
     """
     decimals = 0
-    while decimals <= MAX_DECIMALS and (value * 10**decimals).denominator != 1:
+    while decimals <= MAX_DECIMALS and 10**decimals % value.denominator:
         decimals += 1
     if decimals > MAX_DECIMALS:
         return None
@@ -257,7 +268,7 @@ def write_number(value: Fraction, like: str = "", *, is_money: bool = False) -> 
         decimals = max(decimals, 2)
     if decimals < wanted and wanted == 2:  # "$12.50" becomes "$14.00"
         decimals = 2
-    digits = str(abs(int(value * 10**decimals)))
+    digits = str(abs(value.numerator) * 10**decimals // value.denominator)
     sign = "-" if value < 0 else ""
     whole, part = (digits, "") if not decimals else (digits[:-decimals], digits[-decimals:].rjust(decimals, "0"))
     whole = whole or "0"
