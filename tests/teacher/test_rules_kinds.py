@@ -104,3 +104,17 @@ def test_what_is_said_in_passing_is_no_error() -> None:
     step, kind, _ = analyze(PRACTICE, text)
     assert (step, kind) == (4, "operator_error")
     assert len(split_steps(text)) == 4
+
+
+def test_a_value_on_the_way_given_as_the_answer_is_wrong_where_it_is_claimed() -> None:
+    first, second, _ = PRACTICE.reference_solution.split("\n")
+    text = f"{first}\n{second}\nSo in the end he swims 63 lengths.\nThe answer is: 63"
+    step, kind, explanation = analyze(PRACTICE, text)
+    assert (step, kind) == (3, "missing_step")
+    assert "63 * 4 = 252" in explanation
+
+
+def test_an_operation_that_the_writers_own_words_call_for_is_a_misreading() -> None:
+    text = "Mia gave 35 away.\nIn total that makes 90 + 35 = 125 stickers.\nThe answer is: 125"
+    of = problem("Mia had 90 stickers and gave 35 away. How many are left?", "Mia has 90 - 35 = 55 left.", "55")
+    assert analyze(of, text)[1] == "question_misinterpretation"

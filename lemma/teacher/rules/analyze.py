@@ -107,10 +107,12 @@ def _at_alignment(case: Case, alignment: Alignment, random: Random) -> Error:
     pairs = list(zip(here, theirs, strict=False))
     differing = next((pair for pair in pairs if not _same(*pair)), None)
     if differing is not None:
-        return departure(case, differing[0], differing[1], step, random, is_sure=True)
+        return departure(case, differing[0], differing[1], step, random, is_sure=True, has_own_words=False)
     wrong = next((c for c in here[len(pairs) :] if c.shown not in case.paths.results), None)
     if wrong is not None and theirs:
-        return departure(case, wrong, theirs[-1], step, random, is_sure=False)
+        error = departure(case, wrong, theirs[-1], step, random, is_sure=False)
+        is_going_on = pairs and theirs[-1].shown in wrong.operand_values  # the result was there, and was gone on from
+        return replace(error, error_type="adding_irrelevant_information") if is_going_on else error
     if alignment.changes:
         return _changed_words(case, alignment, random)
     return by_values(case, random)

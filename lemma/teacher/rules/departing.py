@@ -12,6 +12,7 @@ from random import Random
 from typing import Final
 
 from lemma.arithmetic import Truth
+from lemma.endings import strip_answer
 from lemma.teacher.rules.carry import CONSTANTS
 from lemma.teacher.rules.describe import Case, Error, departure, false_equation, missing
 from lemma.teacher.rules.forms import Declined
@@ -83,7 +84,7 @@ def _certain_departure(case: Case, computation: Computation, random: Random) -> 
         raise Declined("no computation can be read in what it is compared with")
     right, is_sure = _counterpart(computation, open_ones)
     error = departure(case, computation, right, _first_mention(case, computation), random, is_sure)
-    is_guess = error.error_type == "question_misinterpretation" and not before
+    is_guess = error.error_type == "question_misinterpretation" and not before and not is_sure
     if is_guess and all(v in case.paths.said for v in computation.operand_values):
         raise Declined("a first thing is worked out of the question's numbers that may well be true")
     return error
@@ -150,10 +151,21 @@ def _ends_early(case: Case, random: Random) -> Error:
                 raise Declined("the values are made in another order, and which one leads astray cannot be told")
             return _certain_departure(case, computation, random)
     last = computations[-1]
-    open_ones = open_references(case, last.step)
+    open_ones = open_references(case, last.step + 1)
     if case.answer not in case.paths.allowed or last.shown != case.answer or not open_ones:
         raise Declined(_UNREADABLE)
-    return missing(case, last.step, last, open_ones[0], random)
+    return missing(case, _claiming_step(case, last), last, open_ones[0], random)
+
+
+def _claiming_step(case: Case, last: Computation) -> int:
+    """The step that gives a value on the way as the answer: one behind its computation, if it stands in words there."""
+    for quantity in case.sample.quantities:
+        step = case.sample.step_index(quantity.start)
+        if quantity.value == last.shown and step > last.step and strip_answer(case.sample.step_text(step)):
+            if step > last.step + 1:
+                raise Declined("between the last value and what is made of it stands more than can be read")
+            return step
+    return last.step
 
 
 def open_references(case: Case, step: int) -> list[Computation]:

@@ -130,7 +130,13 @@ def missing(case: Case, step: int, computation: Computation, right: Computation,
 
 
 def departure(
-    case: Case, computation: Computation, right: Computation, step: int, random: Random, is_sure: bool
+    case: Case,
+    computation: Computation,
+    right: Computation,
+    step: int,
+    random: Random,
+    is_sure: bool,
+    has_own_words: bool = True,
 ) -> Error:
     """A true equation that computes what the problem does not ask for.
 
@@ -141,10 +147,12 @@ def departure(
         step: index of the first wrong step; the one in which the wrong computation stands, or one before it.
         random: chooses the words.
         is_sure: whether `right` is known to stand in the same place, and is not merely the next thing to do.
+        has_own_words: whether the step's words are the writer's, and not the reference's.
     """
     earlier = {c.shown for c in case.sample.computations if c.equation.end <= computation.equation.start}
-    words = f"{case.sample.step_text(computation.step)}\n{case.reference.step_text(right.step)}"
-    setting = Setting(case.paths, earlier, words)
+    said = case.sample.step_text(computation.step)
+    words = f"{said}\n{case.reference.step_text(right.step)}"
+    setting = Setting(case.paths, earlier, words, said if has_own_words else "")
     kind = type_of(setting, computation, right)
     if kind == "missing_step":
         lacking = without(right.operand_values, computation.operand_values)

@@ -36,6 +36,8 @@ _MEASURES: Final = {
     for factor, (units, _) in CONVERSIONS.items()
 }
 _SHAPES: Final = re.compile(r"\b(?:area|perimeter|square|rectang\w+|wide|width|fenc\w+|border)\b", re.IGNORECASE)
+_TOTALS: Final = re.compile(r"\b(?:total|together|altogether|combined|in all|sum)\b", re.IGNORECASE)
+_RESTS: Final = re.compile(r"\b(?:difference|left|remain\w*|fewer|less|younger|shorter|cheaper)\b", re.IGNORECASE)
 _MEANS: Final = re.compile(r"\b(?:average|mean)\b", re.IGNORECASE)
 _SPEEDS: Final = re.compile(r"\b(?:speed|mph|miles per hour|km/h|kph|kilometers per hour)\b", re.IGNORECASE)
 
@@ -55,6 +57,8 @@ class Setting:
     """Results that stand before it in the solution."""
     text: str
     """The wrong step and the right one, for their words."""
+    said: str = ""
+    """The words of the wrong step alone."""
 
 
 def without(values: Sequence[Fraction], others: Sequence[Fraction]) -> list[Fraction]:
@@ -74,7 +78,8 @@ def type_of(setting: Setting, wrong: Computation, right: Computation) -> str:
     extra = without(wrong.operand_values, right.operand_values)
     lacking = without(right.operand_values, wrong.operand_values)
     if not extra and not lacking:
-        return "operator_error" if wrong.symbols != right.symbols else "question_misinterpretation"
+        is_swapped = wrong.symbols != right.symbols and not _says_so(setting.said, wrong)
+        return "operator_error" if is_swapped else "question_misinterpretation"
     if len(extra) == len(lacking) == 1 and sorted(wrong.symbols) == sorted(right.symbols):
         return type_of_operand(setting, extra[0], lacking[0])
     if not extra and lacking:
@@ -82,6 +87,13 @@ def type_of(setting: Setting, wrong: Computation, right: Computation) -> str:
     if is_irrelevant(setting, extra) and (not lacking or right.shown in wrong.operand_values):
         return "adding_irrelevant_information"
     return "question_misinterpretation"
+
+
+def _says_so(said: str, wrong: Computation) -> bool:
+    """Whether the step's own words call for the operation that it has: then the question was read so."""
+    if wrong.symbols == ("+",):
+        return _TOTALS.search(said) is not None
+    return wrong.symbols == ("-",) and _RESTS.search(said) is not None
 
 
 def type_of_operand(setting: Setting, bad: Fraction, good: Fraction) -> str:
