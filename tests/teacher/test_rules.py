@@ -7,7 +7,7 @@ import pytest
 from lemma.records import Trajectory
 from lemma.stages.base import GivenSample, SampleUnit, SmoothUnit, Unit
 from lemma.teacher.base import Program
-from lemma.teacher.rules import RulesTeacher
+from lemma.teacher.rules import INJECTED_TYPES, RulesTeacher
 from tests.teacher.rules_cases import (
     FORM,
     LENA_PROBLEM,
@@ -117,7 +117,7 @@ def test_hostile_texts_are_survived_in_time(size: int, unit_text: str) -> None:
     text = (unit_text * size)[:size] + "\nShe has 3 + 4 = 8 left.\nThe answer is: 8"
     of = problem(text, text, "7")
     start = time.perf_counter()
-    for unit in (analyze_unit(of, text), inject_unit(of, "calculation_error")):
+    for unit in (analyze_unit(of, text), *(inject_unit(of, error_type) for error_type in INJECTED_TYPES)):
         assert answer(unit)
     assert time.perf_counter() - start < 20
 

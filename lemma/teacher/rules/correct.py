@@ -27,7 +27,7 @@ from lemma.teacher.rules.finding import (
     value_text,
 )
 from lemma.teacher.rules.forms import Declined, capitalised, pick, tagged
-from lemma.teacher.rules.reading import Computation, Solution, read_bounded
+from lemma.teacher.rules.reading import Computation, Solution, read_bounded, read_quantities
 from lemma.teacher.rules.reasons import why
 from lemma.teacher.rules.reword import reworded
 
@@ -153,7 +153,9 @@ def _say_operand(case: Case, finding: Finding, words: dict[str, str]) -> str:
     good_text = _operand_text(case.gold.text, finding.right, good)
     phrase = wording.only_phrase_about(case.question, good)
     if phrase and case.error_type == "referencing_context_value_error":
-        return pick(case.random, wording.CONTEXT, **words, bad=bad_text, good=good_text, phrase=phrase)
+        is_said = any(quantity.value == bad for quantity in read_quantities(case.question))
+        wordings = wording.CONTEXT if is_said else wording.MISCOPIED
+        return pick(case.random, wordings, **words, bad=bad_text, good=good_text, phrase=phrase)
     source = next((c for c in case.prefix.computations if c.step < case.wrong_step and c.shown == good), None)
     origin = ""
     if source is not None:

@@ -63,6 +63,11 @@ CONTEXT: Final = (
     "{open} looking back at the question, it says {phrase}. I took {bad} by accident, so {wrong} is off: "
     "{right_work} = {right}.",
 )
+MISCOPIED: Final = (
+    "{open} I wrote {bad}, but the question says {phrase}. So it is {right_work} = {right}, not {wrong}.",
+    "{open} {bad} isn't what stands in the question: it says {phrase}. With {good} it is {right_work} = {right}.",
+    "{open} I copied that number wrongly. The question has {phrase}, not {bad}, which makes {right_work} = {right}.",
+)
 PREVIOUS: Final = (
     "{open} I put {bad} into {wrong_work}, but what I need here is {good}{origin}. So it is {right_work} = {right}.",
     "{open} {bad} is not the value to go on with. It has to be {good}{origin}, which gives {right_work} = {right}, "
