@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
+from lemma.arithmetic.defined import read_defined
 from lemma.arithmetic.model import Equation, Expression, Number, Operator, Truth
 from lemma.arithmetic.parser import Parser, Unread
 from lemma.arithmetic.tokens import Token, tokenise
@@ -41,6 +42,11 @@ def read_equations(text: str) -> tuple[Equation, ...]:
             found.extend(_shifted(equation, offset, chain) for equation in here)
             chain += 1 + max((equation.chain for equation in here), default=-1)
         offset += len(line) + 1
+    if text.count("=") > 1 and ("\n" in text or "\\[" in text):
+        known = {equation.work.start for equation in found}
+        defined = [one for one in read_defined(text, tokenise(text), chain) if one.work.start not in known]
+        if defined:
+            found = sorted([*found, *defined], key=lambda one: (one.start, one.end))
     return tuple(found)
 
 

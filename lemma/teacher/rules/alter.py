@@ -281,7 +281,11 @@ def targets(task: Task) -> list[Computation]:
     found = [
         c
         for c in task.solution.computations
-        if c.is_exact and c.equation.end <= task.answer_start and 2 <= len(c.equation.operands) <= 6
+        if c.is_exact
+        and c.equation.end <= task.answer_start
+        and 2 <= len(c.equation.operands) <= 6
+        # what is worked out over several steps would have to be altered in all of them
+        and c.equation.start >= task.solution.spans[c.step][0]
     ]
     task.random.shuffle(found)
     return found

@@ -90,7 +90,8 @@ _MISSING: Final = (
 def quote(solution: Solution, step: int, equation: Equation | None = None) -> str:
     """Words of the step: the equation, or its first line."""
     if equation is not None:
-        return solution.text[equation.start : equation.end].strip()
+        start = max(equation.start, solution.spans[step][0])  # what is worked out over several steps ends in this one
+        return solution.text[start : equation.end].strip()
     text = strip_answer(solution.step_text(step)) or solution.step_text(step)
     return text.splitlines()[0][:200].strip()
 

@@ -48,6 +48,7 @@ def leave_out_a_step(task: Task) -> Injected:
     for computation in task.solution.computations:
         by_step.setdefault(computation.step, []).append(computation)
     alone = [cs[0] for cs in by_step.values() if len(cs) == 1 and cs[0].is_exact]
+    alone = [c for c in alone if c.equation.start >= task.solution.spans[c.step][0]]
     task.random.shuffle(alone)
     alone.sort(key=lambda c: c.step == len(task.solution.spans) - 1)  # to stop early is the easy way out: tried last
     is_part_first = task.random.random() < _SHARE_OF_PARTS
