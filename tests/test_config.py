@@ -210,7 +210,13 @@ def operational_keys() -> set[str]:
     return keys
 
 
-ENDPOINT_KEYS = {"backend", "base_url", "api_key_env", "headers", "concurrency", "timeout_s", "patience_s", "prices"}
+ENDPOINT_KEYS = {"backend", "base_url", "api_key_env", "headers", "prices"} | {
+    "concurrency",
+    "rpm",
+    "tpm",
+    "timeout_s",
+    "patience_s",
+}
 
 
 def test_what_decides_no_record_is_operational_and_nothing_else() -> None:

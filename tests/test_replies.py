@@ -292,6 +292,7 @@ def test_whatever_a_crash_leaves_of_the_replies_only_what_is_gone_is_asked_for(t
     work(run, config, first)
     whole = files_of(run)
     gone: set[str] = set()
+    cut: set[str] = set()
     for path in sorted(run.glob("*/replies/*.jsonl")):
         lines = path.read_bytes().splitlines(keepends=True)
         for number in range(len(lines)):
@@ -304,12 +305,13 @@ def test_whatever_a_crash_leaves_of_the_replies_only_what_is_gone_is_asked_for(t
         last = path.read_bytes().splitlines(True)[-1:]
         if last and not last[0].endswith(b"\n") and (torn := read_reply(last[0])) and torn.key not in kept:
             gone.add(torn.key)
+            cut.add(torn.key)  # by its line's end alone: once that is written it is whole again, in the next round
     for manifest in run.glob("*/part-*.manifest"):
         if manifest.parent.name != "problems":
             manifest.unlink()
     again: Counter[str] = Counter()
     work(run, config, again)
-    assert set(again) == gone
+    assert gone - cut <= set(again) <= gone
     assert set(again.values()) <= {1}
     assert files_of(run) == whole
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from lemma.datasets.base import Dataset, Parsed, ReadProblem
 from lemma.datasets.decontamination import Decontaminator
 from lemma.datasets.registry import dataset_of
 from lemma.datasets.rows import Row, SetAside
-from lemma.errors import Rejected
+from lemma.errors import DiskError, Rejected
 from lemma.records import content_hash
 
 
@@ -37,10 +39,12 @@ class SourceCounts:
 
 
 class _Seen:
-    """Where each id was first read: 10 bytes of key and one number an id, 117 MiB measured for a million."""
+    """Where each id was first read: in a temporary SQLite file, so that memory stays small however many there are."""
 
     def __init__(self) -> None:
-        self._first: dict[bytes, int] = {}
+        # an empty name is a temporary on-disk database that SQLite removes by itself
+        self._database = sqlite3.connect("")
+        self._database.execute("CREATE TABLE first (id BLOB PRIMARY KEY, file INT, line INT) WITHOUT ROWID")
         self._files: list[str] = []
 
     def first(self, problem_id: str, file: str, line: int) -> tuple[str, int] | None:
@@ -48,11 +52,14 @@ class _Seen:
         if not self._files or self._files[-1] != file:
             self._files.append(file)
         key = bytes.fromhex(problem_id.partition("-")[2])
-        found = self._first.get(key)
-        if found is None:
-            self._first[key] = (len(self._files) - 1) << 40 | line
-            return None
-        return self._files[found >> 40], found & ((1 << 40) - 1)
+        row = (key, len(self._files) - 1, line)
+        try:
+            if self._database.execute("INSERT OR IGNORE INTO first VALUES (?, ?, ?)", row).rowcount:
+                return None
+            found = self._database.execute("SELECT file, line FROM first WHERE id = ?", (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise DiskError(f"{tempfile.gettempdir()}: cannot hold the index of problems read: {error}") from error
+        return self._files[found[0]], found[1]
 
 
 def read_problems(
