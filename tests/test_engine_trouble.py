@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lemma.teacher.pool import Address, Pool
 
 from lemma.derive import Derived, derive
 from lemma.engine import Engine
@@ -28,6 +27,7 @@ from lemma.replies import ReplyStore
 from lemma.stages.base import Group, Reply, Request, Unit
 from lemma.teacher.base import CallFailed
 from lemma.teacher.paced import PacedTeacher
+from lemma.teacher.pool import Address, Pool
 from lemma.teacher.retry import RetryPolicy
 
 
