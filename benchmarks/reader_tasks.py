@@ -22,91 +22,30 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from reader_requests import CONFIG, TYPES, Label, Stages, Task, replayed
+
 from lemma.answers import compare, extract_answer
-from lemma.configfile import parse_config
 from lemma.datasets import gsm8k, math
 from lemma.datasets.base import Parsed, Row
 from lemma.datasets.cleaning import take_out_marks
 from lemma.errors import UnitError
 from lemma.prompts import Prompts
 from lemma.records import MadeBy, Mistake, Problem, Sample, Trajectory, content_hash, make_id
-from lemma.stages.analyze import AnalyzeStage
-from lemma.stages.base import Group, Reply, Request, Unit
-from lemma.stages.correct import CorrectStage
+from lemma.stages.base import Group, Unit
 from lemma.stages.inject import Assignment, InjectStage
 from lemma.stages.rounds import Slot, plan_round
 from lemma.stages.sample import IS_CORRECT
-from lemma.stages.smooth import SmoothStage
 from lemma.steps import locate_steps, map_steps, step_at, step_spans
 from lemma.taxonomy import load_taxonomy
 from lemma.teacher.rules import RulesTeacher
 
 FIXTURES: Final = Path(__file__).resolve().parent.parent / "tests" / "fixtures"
 SPLITS: Final = {"dev": 0, "report": 1}
-TYPES: Final = {
-    "question_misinterpretation": 0.3,
-    "calculation_error": 0.3,
-    "formula_confusion": 0.1,
-    "concept_confusion": 0.1,
-    "missing_step": 0.1,
-    "counting_error": 0.05,
-    "referencing_context_value_error": 0.05,
-}
-"""The order is the paper's (section 3.1): the first two dominate, then confusions; it tells no numbers in words."""
-CONFIG: Final = parse_config(
-    {
-        "data": [{"dataset": "gsm8k", "path": "example:gsm8k"}],
-        "teacher": {"backend": "openai", "model": "reader"},
-        "inject": {"types": TYPES},
-    },
-    "benchmark",
-)
 _MADE_BY: Final = MadeBy(stage="given", model="given", prompt_hash="", request_key="", config_hash="")
-
-
-@dataclass(frozen=True)
-class Label:
-    """What people say of a solution."""
-
-    exact: tuple[int, int] | None
-    """First and last of our steps that the first wrong one covers; null where all is right."""
-    near: tuple[int, int] = (0, 0)
-    """The same with the labelled steps before and after it."""
-    has_right_answer: bool = False
-
-
-@dataclass(frozen=True)
-class Task:
-    """One request to a reader."""
-
-    name: str
-    source: str
-    number: str
-    """Opaque, and the same whatever the prompts say."""
-    stage: Any
-    unit: Unit
-    label: Label | None = None
-
-    @property
-    def request(self) -> Request:
-        """What is asked."""
-        request: Request = self.stage.request(self.unit, 0, 0, False)
-        return request
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a reply."""
-
-    task: Task
-    text: str
-    parsed: Any = None
-    record: Any = None
-    error: UnitError | None = None
 
 
 def topic(question: str) -> str:
@@ -191,9 +130,8 @@ class Chooser:
         self._data = data
         self._draw = Draw(data, split)
         prompts, taxonomy = Prompts(None), load_taxonomy(None)
-        self._analyze = AnalyzeStage(CONFIG, prompts, taxonomy)
-        self._correct = CorrectStage(CONFIG, prompts, taxonomy)
-        self._smooth = SmoothStage(CONFIG, prompts, taxonomy)
+        stages = Stages()
+        self._analyze, self._correct, self._smooth = stages["analyze"], stages["fix_continue"], stages["smooth_joint"]
         self._prompts, self._taxonomy = prompts, taxonomy
         self._rules = RulesTeacher()
 
@@ -373,17 +311,3 @@ def labelled_mistake(row: dict[str, Any]) -> Mistake:
         explanation=row["note"].get("explanation") or row["meta"]["error_reason"].strip(),
         made_by=_MADE_BY,
     )
-
-
-def replayed(stage: Any, unit: Unit, text: str, task: Any = None) -> Outcome:
-    """What the stage makes of a reply."""
-    request = stage.request(unit, 0, 0, False)
-    reply = Reply(request.key, text, "stop")
-    parsed = None
-    try:
-        parsed = stage.parse(unit, reply)
-        record = stage.make(unit, [(request, reply, parsed)])
-        stage.check(unit, record)
-    except UnitError as error:
-        return Outcome(task, text, parsed, None, error)
-    return Outcome(task, text, parsed, record)

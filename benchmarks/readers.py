@@ -1,14 +1,14 @@
 """Put the package's own prompts before a strong reader, and score what comes back.
 
-    python benchmarks/readers.py render --data ../shared/data --split dev --out FOLDER
-    python benchmarks/readers.py score --data ../shared/data --split dev --replies FOLDER
-        [--kept FOLDER] [--judged FOLDER]
+    python benchmarks/readers.py render --data ../shared/data --split dev --out FOLDER --requests FOLDER
+    python benchmarks/readers.py score --requests FOLDER --replies FOLDER [--kept FOLDER] [--judged FOLDER]
 
-``render`` writes the requests that the stages would send, some ten a file. A reader who is given these files and
-nothing else answers each into a file of the same name. ``score`` reads the replies with the stages themselves: parsed,
-made into records and checked as in a run. ``--kept`` writes what was kept for a second reader, who judges whether it is
+``render`` writes the requests that the stages would send, some ten a file, and (elsewhere, for the labels are in it)
+what they were made from: ``requests.jsonl``. A reader who is given the rendered files and nothing else answers each
+into a file of the same name. ``score`` reads the replies with the stages themselves: parsed, made into records and
+checked as in a run. ``--kept`` writes what was kept for a second reader, who judges whether it is
 true; ``--judged`` counts these judgements.
-What is asked, and of which problems, stands in ``reader_tasks.py``.
+What is asked, and of which problems, stands in ``reader_tasks.py``; how it is kept, in ``reader_requests.py``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from reader_tasks import SPLITS, Chooser, Outcome, Task, replayed
+from reader_requests import Outcome, Task, read_requests, replayed, write_requests
+from reader_tasks import SPLITS, Chooser
 
 from lemma.errors import ParseError
 from lemma.records import Mistake
@@ -142,7 +143,9 @@ def score(tasks: Sequence[Task], replies: dict[tuple[str, str], str]) -> list[Ou
             show_analyses(outcomes)
         else:
             kept += good
-            print(f"  kept {share(len(good), len(outcomes))}")
+            declined = reasons["teacher_declined"]
+            of_given = f"; of those not declined {share(len(good), len(outcomes) - declined)}" if declined else ""
+            print(f"  kept {share(len(good), len(outcomes))}{of_given}")
             for source in sorted({outcome.task.source for outcome in outcomes}):
                 of_source = [outcome for outcome in outcomes if outcome.task.source == source]
                 print(f"  {source:<28} kept {share(sum(o.record is not None for o in of_source), len(of_source))}")
@@ -216,21 +219,23 @@ def count_judgements(kept: Sequence[Outcome], judgements: dict[tuple[str, str], 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Put the prompts before a strong reader, and score the replies.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("render", "score"):
-        command = commands.add_parser(name)
-        command.add_argument("--data", type=Path, required=True, help="folder with labelled/, gsm8k/, math/, student/")
-        command.add_argument("--split", choices=sorted(SPLITS), required=True)
-        if name == "render":
-            command.add_argument("--out", type=Path, required=True)
-        else:
-            command.add_argument("--replies", type=Path, nargs="+", required=True, help="files or folders")
-            command.add_argument("--kept", type=Path, help="where to write the kept rows for a second reader")
-            command.add_argument("--judged", type=Path, nargs="+", help="the second reader's files or folders")
+    command = commands.add_parser("render")
+    command.add_argument("--data", type=Path, required=True, help="folder with labelled/, gsm8k/, math/, student/")
+    command.add_argument("--split", choices=sorted(SPLITS), required=True)
+    command.add_argument("--out", type=Path, required=True, help="for the reader")
+    command.add_argument("--requests", type=Path, required=True, help="folder for requests.jsonl, not for the reader")
+    command = commands.add_parser("score")
+    command.add_argument("--requests", type=Path, required=True, help="requests.jsonl(.gz), or its folder")
+    command.add_argument("--replies", type=Path, nargs="+", required=True, help="files or folders")
+    command.add_argument("--kept", type=Path, help="where to write the kept rows for a second reader")
+    command.add_argument("--judged", type=Path, nargs="+", help="the second reader's files or folders")
     arguments = parser.parse_args()
-    tasks = Chooser(arguments.data, arguments.split).tasks()
     if arguments.command == "render":
+        tasks = Chooser(arguments.data, arguments.split).tasks()
         render(tasks, arguments.out)
+        write_requests(tasks, arguments.requests)
         return 0
+    tasks = list(read_requests(arguments.requests))
     kept = score(tasks, read_numbered(arguments.replies))
     if arguments.kept:
         write_kept(kept, arguments.kept)
