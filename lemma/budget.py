@@ -8,7 +8,7 @@ in flight and something, however little, is left.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from lemma.config import Prices
 from lemma.stages.base import Usage
@@ -18,11 +18,32 @@ CAUTIOUS_TOKENS_PER_CHAR = 0.5
 ENOUGH_REPLIES = 32
 
 
-def cost_usd(usage: Usage, prices: Prices) -> float | None:
-    """Cost of some tokens in US dollars; None where a price that is needed is unknown.
+class Tokens(Protocol):
+    """Counts of tokens: one reply's, or a sum."""
+
+    @property
+    def input_tokens(self) -> int:
+        """Cached ones among them."""
+        ...
+
+    @property
+    def cached_input_tokens(self) -> int:
+        """Part of the input."""
+        ...
+
+    @property
+    def output_tokens(self) -> int:
+        """What the model wrote, its reasoning included."""
+        ...
+
+
+def cost_usd(usage: Tokens, prices: Prices) -> float | None:
+    """Cost of some tokens in US dollars; None where a price that is needed is unknown. No tokens cost nothing.
 
     Cached input counts at its own price, or where that is unknown at the full one.
     """
+    if not (usage.input_tokens or usage.output_tokens):
+        return 0.0
     if prices.input_usd_per_mtok is None or prices.output_usd_per_mtok is None:
         return None
     cached_price = prices.cached_input_usd_per_mtok

@@ -90,6 +90,8 @@ class Derived:
     left: int = 0
     replies: list[Reply] = field(default_factory=list)
     """The replies that the last unit used, for accounting; cleared with each unit."""
+    fates: list[str] = field(default_factory=list)
+    """What became of each of them: `read`, `retried` (another attempt followed), `refused` or `failed`."""
 
 
 def derive(
@@ -103,8 +105,9 @@ def derive(
         for unit in stage.units(group):
             derived.units += 1
             derived.replies.clear()
+            derived.fates.clear()
             try:
-                record = _derive_unit(stage, unit, lookup, derived.replies)
+                record = _derive_unit(stage, unit, lookup, derived)
             except UnitError as error:
                 derived.rejected += 1
                 yield unit, rejection(stage.name, unit, error)
@@ -114,7 +117,7 @@ def derive(
             yield unit, record
 
 
-def _derive_unit(stage: Stage, unit: Any, lookup: Lookup, replies: list[Reply]) -> Record | None:
+def _derive_unit(stage: Stage, unit: Any, lookup: Lookup, derived: Derived) -> Record | None:
     """One unit's record; None where a reply is missing.
 
     Raises:
@@ -128,8 +131,9 @@ def _derive_unit(stage: Stage, unit: Any, lookup: Lookup, replies: list[Reply]) 
             reply = lookup(chain.request)
             if reply is None:
                 return None
-            replies.append(reply)
             chain.feed(reply)
+            derived.replies.append(reply)
+            derived.fates.append(_fate(chain))
         if isinstance(chain.outcome, UnitError):
             failure = failure or chain.outcome
         else:
@@ -139,6 +143,15 @@ def _derive_unit(stage: Stage, unit: Any, lookup: Lookup, replies: list[Reply]) 
     record = stage.make(unit, parsed)
     stage.check(unit, record)
     return record
+
+
+def _fate(chain: Chain) -> str:
+    """What became of the reply that the chain was fed last."""
+    if chain.outcome is None:
+        return "retried"
+    if isinstance(chain.outcome, UnitError):
+        return "refused" if chain.outcome.reason == "refused" else "failed"
+    return "read"
 
 
 def rejection(stage: str, unit: Unit, error: UnitError) -> Rejection:

@@ -131,7 +131,7 @@ class Engine:
         self._patience_s = patience_s
         self._clock = clock
         self._retry = retry or RetryPolicy()
-        self._budget = budget
+        self._budget = budget if budget is not None and budget.is_limited else None
         self._ready: deque[_Job] = deque()
         self._delayed: list[tuple[float, int, _Job]] = []
         self._order = itertools.count()

@@ -17,6 +17,7 @@ from lemma.errors import RunError
 from lemma.exporting import ExportWork
 from lemma.exports import StageFacts, formats_of
 from lemma.injection import Injection
+from lemma.ledger import budget_of
 from lemma.problems import ProblemsFolder, input_fingerprint, read_into
 from lemma.progress import ProgressMeter
 from lemma.prompts import Prompts
@@ -238,12 +239,14 @@ class Pipeline:
             return
         role = "student" if work.stage.name == "sample" else "teacher"
         endpoint = self._config.student if role == "student" else self._config.teacher
-        meter = ProgressMeter(label, None, endpoint.prices if endpoint else Prices(), self._options.quiet)
-        engine_options = {"concurrency": endpoint.concurrency, "patience_s": endpoint.patience_s} if endpoint else {}
         teacher = self._make_teacher(role)
-
+        options: dict[str, Any] = {}
+        if endpoint is not None and not isinstance(teacher, Program):
+            options = {"concurrency": endpoint.concurrency, "patience_s": endpoint.patience_s}
+            options["budget"] = budget_of(self._run, self._config, work.stage.name)
+        meter = ProgressMeter(label, None, endpoint.prices if endpoint else Prices(), self._options.quiet)
         try:
-            Engine(work.stage, parts, teacher, meter, **engine_options).run()  # type: ignore[arg-type]
+            Engine(work.stage, parts, teacher, meter, **options).run()
         finally:
             meter.close()
 

@@ -9,6 +9,7 @@ from typing import NoReturn, TextIO
 
 from tqdm import tqdm
 
+from lemma.budget import cost_usd
 from lemma.config import Prices
 from lemma.stages.base import Reply, Usage
 from lemma.teacher.base import CallFailed
@@ -16,21 +17,6 @@ from lemma.teacher.base import CallFailed
 REFRESH_S = 0.5
 PLAIN_LINE_S = 30.0
 FAILURE_LINE_S = 30.0
-
-
-def cost_usd(usage: Usage, prices: Prices) -> float | None:
-    """Cost of some tokens in US dollars; None where a price that is needed is unknown."""
-    if prices.input_usd_per_mtok is None or prices.output_usd_per_mtok is None:
-        return None
-    cached_price = prices.cached_input_usd_per_mtok
-    if cached_price is None:
-        cached_price = prices.input_usd_per_mtok
-    fresh = usage.input_tokens - usage.cached_input_tokens
-    return (
-        fresh * prices.input_usd_per_mtok
-        + usage.cached_input_tokens * cached_price
-        + usage.output_tokens * prices.output_usd_per_mtok
-    ) / 1e6
 
 
 class ProgressMeter:

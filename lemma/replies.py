@@ -6,6 +6,7 @@ derived from it::
     {"key":"9f…","unit":"u-…","draw":0,"attempt":0,"text":"<verdict>…","finish_reason":"stop","model":"gpt-4o",
      "reasoning":"","usage":[812,0,154],"detail":"","created_s":1763690000.1}
 
+A reply whose problem was moved to another part is copied there, with ``"copy":true``: it was paid for once.
 A line that a crash cut short is skipped, never read as whole; where a key stands twice the first counts.
 """
 
@@ -15,7 +16,7 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +44,7 @@ def reply_line(reply: Reply, request: Request) -> bytes:
             "usage": [usage.input_tokens, usage.cached_input_tokens, usage.output_tokens],
             "detail": reply.detail,
             "created_s": reply.created_s,
+            **({"copy": True} if reply.is_copy else {}),
         },
         option=orjson.OPT_APPEND_NEWLINE,
     )
@@ -65,6 +67,7 @@ def read_reply(line: bytes) -> Reply | None:
             usage=Usage(sent, cached, output),
             detail=tree["detail"],
             created_s=float(tree["created_s"]),
+            is_copy=tree.get("copy") is True,
         )
     except (ValueError, KeyError, TypeError):  # of JSON, of numbers, of what is missing or something else
         return None
@@ -83,20 +86,34 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         return
 
 
+def read_replies(path: Path) -> Iterator[Reply]:
+    """Streams the whole replies of a file, also while it grows; none where it is missing. A key counts once."""
+    seen = set()
+    for _, line in _lines(path):
+        reply = read_reply(line)
+        if reply is not None and reply.key not in seen:
+            seen.add(reply.key)
+            yield reply
+
+
 class ReplyStore:
     """The replies of one part: an index of keys in memory, the texts on disk.
 
     Args:
         path: the part's file; need not exist.
         strays: where to look for replies that an earlier layout of the problems left in other parts' files.
+        before_growth: called once, before the first reply is appended.
 
     Raises:
         DiskError: from `append`, where nothing more can be written.
     """
 
-    def __init__(self, path: Path, strays: StrayIndex | None = None) -> None:
+    def __init__(
+        self, path: Path, strays: StrayIndex | None = None, before_growth: Callable[[], None] | None = None
+    ) -> None:
         self.path = path
         self._strays = strays
+        self._before_growth = before_growth
         self._offsets: dict[bytes, tuple[int, int]] = {}
         self._appender: int | None = None
         self._reader: int | None = None
@@ -119,13 +136,23 @@ class ReplyStore:
         if place is None:
             stray = self._strays.get(request.key) if self._strays is not None else None
             if stray is not None:
+                stray = replace(stray, is_copy=True)
                 self.append(stray, request)  # so that the next derivation finds it at home
             return stray
+        reply = self._read(place)
+        return reply if reply is not None and reply.key == request.key else None
+
+    def _read(self, place: tuple[int, int]) -> Reply | None:
         if self._reader is None:
             self._reader = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         offset, length = place
-        reply = read_reply(os.pread(self._reader, length, offset))
-        return reply if reply is not None and reply.key == request.key else None
+        return read_reply(os.pread(self._reader, length, offset))
+
+    def others(self, keys: Container[str]) -> Iterator[Reply]:
+        """The replies with other keys than these, in no order that means anything."""
+        for key, place in self._offsets.items():
+            if key.hex() not in keys and (reply := self._read(place)) is not None:
+                yield reply
 
     def append(self, reply: Reply, request: Request) -> None:
         """Writes a reply in one piece."""
@@ -147,6 +174,8 @@ class ReplyStore:
         self._is_dirty = True
 
     def _open_appender(self) -> None:
+        if self._before_growth is not None:
+            self._before_growth()
         with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -28,21 +28,37 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lemma.errors import DiskError, RunError
 from lemma.records import Record, content_hash
+from lemma.stages.base import Reply
 
 R = TypeVar("R", bound=Record)
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 
 
 class StageUsage(BaseModel):
-    """What the replies behind a part cost."""
+    """Some replies and their tokens, added up."""
 
     model_config = ConfigDict(extra="forbid")
 
     replies: int = 0
     input_tokens: int = 0
     cached_input_tokens: int = 0
+    """Part of `input_tokens`."""
     output_tokens: int = 0
+
+    def count(self, reply: Reply) -> None:
+        """Adds one reply."""
+        self.replies += 1
+        self.input_tokens += reply.usage.input_tokens
+        self.cached_input_tokens += reply.usage.cached_input_tokens
+        self.output_tokens += reply.usage.output_tokens
+
+    def add(self, other: StageUsage) -> None:
+        """Adds some more."""
+        self.replies += other.replies
+        self.input_tokens += other.input_tokens
+        self.cached_input_tokens += other.cached_input_tokens
+        self.output_tokens += other.output_tokens
 
 
 class Manifest(BaseModel):
@@ -65,7 +81,10 @@ class Manifest(BaseModel):
     reasons: dict[str, int] = Field(default_factory=dict)
     tally: dict[str, int] = Field(default_factory=dict)
     """Counts of the kept records by what later steps need to know of them (verdicts, error types)."""
-    usage: StageUsage = Field(default_factory=StageUsage)
+    usage: dict[str, dict[str, StageUsage]] = Field(default_factory=dict)
+    """Model, as the endpoint calls it → outcome (see `lemma.ledger`) → all replies of the part's file, each once."""
+    copied: dict[str, StageUsage] = Field(default_factory=dict)
+    """Model → those of them that were paid for in another part, from where problems were moved."""
 
     @property
     def output_hash(self) -> str:
@@ -231,19 +250,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sum_counts(manifests: Iterable[Manifest]) -> tuple[Counter[str], Counter[str], Counter[str], StageUsage]:
-    """Adds up manifests: (units/kept/rejected, reasons, tally, usage)."""
+def sum_counts(manifests: Iterable[Manifest]) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """Adds up manifests: (units/kept/rejected, reasons, tally)."""
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     tally: Counter[str] = Counter()
-    usage = StageUsage()
     for manifest in manifests:
         counts.update(units=manifest.units, kept=manifest.kept, rejected=manifest.rejected)
         reasons.update(manifest.reasons)
         tally.update(manifest.tally)
-        for name in StageUsage.model_fields:
-            setattr(usage, name, getattr(usage, name) + getattr(manifest.usage, name))
-    return counts, reasons, tally, usage
+    return counts, reasons, tally
 
 
 class RunLock:

@@ -102,7 +102,9 @@ class WorkPart:
 
     def open_replies(self) -> ReplyStore:
         """The part's replies."""
-        return ReplyStore(self.work.folder.replies(self.number), self.work.strays)
+        folder, number = self.work.folder, self.number
+        # a manifest speaks of all replies of its part, so it goes before there are more of them
+        return ReplyStore(folder.replies(number), self.work.strays, lambda: folder.reopen(number))
 
     def groups(self) -> Iterator[Group]:
         """Its problems with all that earlier stages made of them."""
@@ -126,6 +128,7 @@ class WorkPart:
         part_hash = write_whole(work.folder.part(part), maker.records())
         rejected_hash = write_whole(work.folder.rejected(part), map(to_line, maker.rejections))
         derived = maker.derived
+        maker.count_unused()
         if derived.left:
             raise RunError(f"{store.path}: {derived.left} replies vanished; run the same command again")
         work.folder.write_manifest(
@@ -143,7 +146,8 @@ class WorkPart:
                 rejected=derived.rejected,
                 reasons=dict(sorted(maker.reasons.items())),
                 tally=dict(sorted(maker.tally.items())),
-                usage=maker.usage,
+                usage={model: dict(sorted(outcomes.items())) for model, outcomes in sorted(maker.usage.items())},
+                copied=dict(sorted(maker.copied.items())),
             )
         )
 
@@ -163,12 +167,13 @@ class _Maker:
         self.rejections: list[Rejection] = []
         self.reasons: Counter[str] = Counter()
         self.tally: Counter[str] = Counter()
-        self.usage = StageUsage()
+        self.usage: dict[str, dict[str, StageUsage]] = {}
+        self.copied: dict[str, StageUsage] = {}
 
     def records(self) -> Iterator[bytes]:
         for unit, result in derive(self._stage, self._groups, self._store.get, self.derived):
-            for reply in self.derived.replies:
-                self._count(reply)
+            for reply, fate in zip(self.derived.replies, self.derived.fates, strict=True):
+                self._count(reply, _outcome(fate, result))
             if isinstance(result, Rejection):
                 self.rejections.append(result)
                 self.reasons[result.reason] += 1
@@ -179,14 +184,30 @@ class _Maker:
                     self.tally[votes_key(unit.problem.dataset, unit.sample.model, split)] += 1
                 yield to_line(result)
 
-    def _count(self, reply: Reply) -> None:
+    def count_unused(self) -> None:
+        """Counts what else stands in the part's file: paid for under another configuration, or for moved problems."""
+        for reply in self._store.others(self._counted):
+            if not reply.is_copy:
+                self._add(reply, "unused")
+
+    def _count(self, reply: Reply, outcome: str) -> None:
         if reply.key in self._counted:  # two units that asked the very same
             return
         self._counted.add(reply.key)
-        self.usage.replies += 1
-        self.usage.input_tokens += reply.usage.input_tokens
-        self.usage.cached_input_tokens += reply.usage.cached_input_tokens
-        self.usage.output_tokens += reply.usage.output_tokens
+        self._add(reply, outcome)
+        if reply.is_copy:
+            self.copied.setdefault(reply.model, StageUsage()).count(reply)
+
+    def _add(self, reply: Reply, outcome: str) -> None:
+        by_outcome = self.usage.setdefault(reply.model, {})
+        by_outcome.setdefault(outcome, StageUsage()).count(reply)
+
+
+def _outcome(fate: str, result: Record | Rejection | None) -> str:
+    """What a reply's money went into, see `lemma.ledger`."""
+    if fate in ("retried", "refused"):
+        return fate
+    return "kept" if fate == "read" and not isinstance(result, Rejection) else "rejected"
 
 
 def tally_keys(unit: Any, record: Record) -> list[str]:

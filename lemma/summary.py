@@ -14,7 +14,7 @@ SHOWN_REASONS = 4
 
 def facts_of(stage: str, manifests: Iterable[Manifest]) -> StageFacts:
     """Adds up a stage's manifests."""
-    counts, reasons, _, _ = sum_counts(manifests)
+    counts, reasons, _ = sum_counts(manifests)
     return StageFacts(stage, counts["units"], counts["kept"], dict(reasons.most_common()))
 
 

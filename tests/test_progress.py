@@ -6,8 +6,9 @@ import io
 
 import pytest
 
+from lemma.budget import cost_usd
 from lemma.config import Prices
-from lemma.progress import FAILURE_LINE_S, PLAIN_LINE_S, ProgressMeter, cost_usd
+from lemma.progress import FAILURE_LINE_S, PLAIN_LINE_S, ProgressMeter
 from lemma.stages.base import Reply, Usage
 from lemma.teacher.base import CallFailed
 

@@ -38,7 +38,7 @@ LAYERS = [
     {"replies", "exports", "teacher", "derive", "deriver", "budget"},
     {"engine"},
     # a run's folder
-    {"problems", "distribution", "runfile", "summary", "progress"},
+    {"problems", "distribution", "runfile", "summary", "progress", "ledger"},
     {"groups"},
     {"stagework", "exporting"},
     {"injection"},

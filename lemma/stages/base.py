@@ -247,6 +247,8 @@ class Reply:
     """The endpoint's words where it refused."""
     created_s: float = 0.0
     """Unix time of arrival; nothing derived may depend on it."""
+    is_copy: bool = False
+    """Whether the reply was paid for in another part, from where its problem was moved."""
 
 
 class Stage(Protocol):
