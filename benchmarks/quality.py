@@ -35,7 +35,7 @@ from typing import Any, Final
 from lemma.answers import extract_answer
 from lemma.config import DatasetSpec
 from lemma.datasets import ReadProblem, read_problems, take_out_marks
-from lemma.endings import finish
+from lemma.endings import finish, is_bare_answer
 from lemma.records import MadeBy, Problem, Sample
 from lemma.stages.base import AnalyzeUnit, Gold, InjectUnit, Request
 from lemma.steps import locate_steps, split_steps, step_spans
@@ -86,11 +86,17 @@ def unit_of(row: dict[str, Any]) -> AnalyzeUnit:
         problem=problem,
         model="labelled",
         text=text,
-        answer=extract_answer(text),
+        answer=extract_answer(text) or bare_answer(row["steps"]),
         is_correct=False,
         made_by=MADE_BY,
     )
     return AnalyzeUnit(unit_id, sample)
+
+
+def bare_answer(steps: list[str]) -> str | None:
+    """The last step, if it is an answer and nothing else, as some sets have it."""
+    last = steps[-1].strip() if steps else ""
+    return last if last and is_bare_answer(last) else None
 
 
 def part(reply: str, name: str) -> str:

@@ -118,3 +118,11 @@ def test_an_operation_that_the_writers_own_words_call_for_is_a_misreading() -> N
     text = "Mia gave 35 away.\nIn total that makes 90 + 35 = 125 stickers.\nThe answer is: 125"
     of = problem("Mia had 90 stickers and gave 35 away. How many are left?", "Mia has 90 - 35 = 55 left.", "55")
     assert analyze(of, text)[1] == "question_misinterpretation"
+
+
+def test_what_is_missing_is_named_only_where_all_before_follows_the_reference() -> None:
+    mornings, evenings = "He swims 12 * 3 = 36 in the mornings.", "He swims 9 * 3 = 27 in the evenings."
+    other = f"{mornings}\n{evenings}\nTogether that is 36 + 27 = 63 lengths.\nThe answer is: 63"
+    assert "<declined>" in TEACHER.answer_now(request(analyze_unit(PRACTICE, other))).text
+    first, second, _ = PRACTICE.reference_solution.split("\n")
+    assert analyze(PRACTICE, f"{first}\n{second}\nThe answer is: 63")[:2] == (2, "missing_step")

@@ -84,10 +84,19 @@ def _certain_departure(case: Case, computation: Computation, random: Random) -> 
         raise Declined("no computation can be read in what it is compared with")
     right, is_sure = _counterpart(computation, open_ones)
     error = departure(case, computation, right, _first_mention(case, computation), random, is_sure)
+    if error.error_type == "missing_step" and not _follows(case, computation):
+        raise Declined("something has been left out, and where it was needed first cannot be told")
     is_guess = error.error_type == "question_misinterpretation" and not before and not is_sure
     if is_guess and all(v in case.paths.said for v in computation.operand_values):
         raise Declined("a first thing is worked out of the question's numbers that may well be true")
     return error
+
+
+def _follows(case: Case, computation: Computation) -> bool:
+    """Whether all that is computed before is what the reference computes, in its order and from the same numbers."""
+    theirs = iter([(c.shown, sorted(c.operand_values)) for c in case.paths.computations])
+    mine = [c for c in case.sample.computations if c.equation.start < computation.equation.start]
+    return all((c.shown, sorted(c.operand_values)) in theirs for c in mine)
 
 
 def _rejoins(case: Case, computation: Computation) -> bool:
@@ -165,6 +174,8 @@ def _claiming_step(case: Case, last: Computation) -> int:
             if step > last.step + 1:
                 raise Declined("between the last value and what is made of it stands more than can be read")
             return step
+    if not _follows(case, last):
+        raise Declined("something is left out at the end, or was read otherwise from the beginning")
     return last.step
 
 
