@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from typing import Final, NamedTuple
+from itertools import pairwise
+from typing import Final
 
 from lemma.arithmetic.model import Equation, Expression, Truth
 from lemma.arithmetic.parser import Parser, Unread
-from lemma.arithmetic.tokens import Tokens
+from lemma.arithmetic.tokens import Tokens, tokenise
 from lemma.arithmetic.truth import judge
 
 MAX_GAP_CHARS: Final = 60
@@ -24,46 +25,38 @@ _LEAD: Final = re.compile(r"\\[\[(]|[.:;,] |[$]")
 _NAME_DROPS: Final = re.compile(r"\\(?:text|mathrm|mbox)|[^A-Za-z\\]+|\\")
 
 
-class _Statement(NamedTuple):
-    """``name = expression``; offsets in the text."""
-
-    name: str
-    start: int
-    expression: Expression
-
-
-def read_defined(text: str, tokens: Tokens, chain: int) -> list[Equation]:
+def read_defined(text: str, chain: int) -> list[Equation]:
     """The equations that two statements in a row about the same thing make together.
 
     A false one is only believed where the second statement is a lone number, and of a thing with a name.
 
     Args:
         text: any text.
-        tokens: its tokens.
         chain: number of the first chain that is found here.
     """
+    places = [(_name(match["name"]), match.start(), match.end()) for match in _STATEMENT.finditer(text)]
+    pairs = [(one, other) for one, other in pairwise(places) if one[0] and one[0] == other[0]]
+    if not pairs:
+        return []
+    tokens = tokenise(text)
+    parser, starts = Parser(text, tokens.tokens), [token.start for token in tokens.tokens]
     found: list[Equation] = []
-    before: _Statement | None = None
-    parser: Parser | None = None
-    starts: list[int] = []
-    for match in _STATEMENT.finditer(text):
-        name = _NAME_DROPS.sub("", _LEAD.split(match["name"])[-1]).lower()
-        if parser is None:
-            parser, starts = Parser(text, tokens.tokens), [token.start for token in tokens.tokens]
-        expression = _expression(parser, tokens, bisect_left(starts, match.end())) if name else None
-        if expression is None:
-            before = None
+    for (name, _, behind), (_, start, other_behind) in pairs:
+        work = _expression(parser, tokens, bisect_left(starts, behind))
+        right = _expression(parser, tokens, bisect_left(starts, other_behind))
+        if work is None or right is None or start - work.end > MAX_GAP_CHARS:
             continue
-        here = _Statement(name, match.start(), expression)
-        if before is not None and before.name == name and here.start - before.expression.end <= MAX_GAP_CHARS:
-            work, right = before.expression, expression
-            truth = judge(work, right)
-            is_plain = work.is_plain and right.is_plain
-            is_claim = right.is_lone and len(name) > 1  # an unknown may have been solved for in between
-            if work.operators and is_plain and (truth is not Truth.FALSE or is_claim):
-                found.append(Equation(work.start, right.end, work, right, truth, chain + len(found)))
-        before = here
+        truth = judge(work, right)
+        is_plain = work.is_plain and right.is_plain
+        is_claim = right.is_lone and len(name) > 1  # an unknown may have been solved for in between
+        if work.operators and is_plain and (truth is not Truth.FALSE or is_claim):
+            found.append(Equation(work.start, right.end, work, right, truth, chain + len(found)))
     return found
+
+
+def _name(written: str) -> str:
+    """The letters of what a statement is about."""
+    return _NAME_DROPS.sub("", _LEAD.split(written)[-1]).lower()
 
 
 def _expression(parser: Parser, tokens: Tokens, index: int) -> Expression | None:

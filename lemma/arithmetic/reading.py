@@ -44,7 +44,7 @@ def read_equations(text: str) -> tuple[Equation, ...]:
         offset += len(line) + 1
     if text.count("=") > 1 and ("\n" in text or "\\[" in text):
         known = {equation.work.start for equation in found}
-        defined = [one for one in read_defined(text, tokenise(text), chain) if one.work.start not in known]
+        defined = [one for one in read_defined(text, chain) if one.work.start not in known]
         if defined:
             found = sorted([*found, *defined], key=lambda one: (one.start, one.end))
     return tuple(found)
