@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from lemma.teacher.rules.alter import Injected, Task, begin, check_text, finish_carrying, targets
+from lemma.teacher.rules.alter import begin, check_text, finish_carrying, targets
 from lemma.teacher.rules.carry import apply_edits, is_sensible
 from lemma.teacher.rules.forms import Declined, pick, shuffled, words
 from lemma.teacher.rules.reading import Computation, write_number
+from lemma.teacher.rules.task import Injected, Task
 from lemma.teacher.rules.wording import phrase_about
 
 _MINUTES: Final = re.compile(r"minutes?\b|mins?\b", re.IGNORECASE)

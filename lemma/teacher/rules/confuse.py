@@ -12,9 +12,10 @@ from fractions import Fraction
 from typing import Final
 
 from lemma.teacher.rules import slips
-from lemma.teacher.rules.alter import Alteration, Injected, Task, first_that_works, targets
+from lemma.teacher.rules.alter import first_that_works, targets
 from lemma.teacher.rules.misread import is_visible
 from lemma.teacher.rules.reading import Computation, write_number
+from lemma.teacher.rules.task import Alteration, Injected, Task
 
 _AREA: Final = re.compile(r"\b(?:area|square (?:feet|foot|meters?|metres?|inch(?:es)?|yards?|miles?|cm)|sq)\b", re.I)
 _PERIMETER: Final = re.compile(r"\b(?:perimeter|fenc\w+|around|border|all (?:four )?sides)\b", re.I)

@@ -15,7 +15,7 @@ from lemma.arithmetic import Number
 from lemma.stages.base import InjectUnit
 from lemma.teacher.rules import slips
 from lemma.teacher.rules.add import add_irrelevant
-from lemma.teacher.rules.alter import Alteration, Injected, Task, first_that_works, read_task, targets
+from lemma.teacher.rules.alter import first_that_works, targets
 from lemma.teacher.rules.confuse import confuse_formula
 from lemma.teacher.rules.forms import Declined, tagged
 from lemma.teacher.rules.kinds import CONVERSIONS, converts
@@ -23,6 +23,7 @@ from lemma.teacher.rules.miscount import miscount
 from lemma.teacher.rules.misread import is_visible, misread
 from lemma.teacher.rules.reading import Computation, write_number
 from lemma.teacher.rules.skip import leave_out_a_step
+from lemma.teacher.rules.task import Alteration, Injected, Task, read_task
 from lemma.teacher.rules.wording import only_phrase_about
 
 

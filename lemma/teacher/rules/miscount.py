@@ -8,10 +8,11 @@ from contextlib import suppress
 from typing import Final
 
 from lemma.arithmetic import Number
-from lemma.teacher.rules.alter import Alteration, Injected, Task, first_that_works, targets
+from lemma.teacher.rules.alter import first_that_works, targets
 from lemma.teacher.rules.forms import Declined
 from lemma.teacher.rules.reading import Computation, Quantity, read_quantities, write_number
 from lemma.teacher.rules.skip import without_step
+from lemma.teacher.rules.task import Alteration, Injected, Task
 
 MAX_COUNT: Final = 12
 _LETTER: Final = re.compile(r"[A-Za-z(]")

@@ -12,10 +12,11 @@ from typing import Final
 
 from lemma.arithmetic import Operator
 from lemma.teacher.rules import slips
-from lemma.teacher.rules.alter import Alteration, Injected, Task, first_that_works, targets
+from lemma.teacher.rules.alter import first_that_works, targets
 from lemma.teacher.rules.forms import Declined, pick, shuffled
 from lemma.teacher.rules.reading import Computation, write_number
 from lemma.teacher.rules.skip import end_with, stop_early, without_step
+from lemma.teacher.rules.task import Alteration, Injected, Task
 from lemma.teacher.rules.wording import sentence_about
 
 _COMPARES: Final = re.compile(

@@ -9,20 +9,11 @@ from fractions import Fraction
 from typing import Final
 
 from lemma.arithmetic import Number
-from lemma.teacher.rules.alter import (
-    Alteration,
-    Injected,
-    Task,
-    begin,
-    check_text,
-    finish_carrying,
-    first_that_works,
-    targets,
-    written,
-)
+from lemma.teacher.rules.alter import begin, check_text, finish_carrying, first_that_works, targets, written
 from lemma.teacher.rules.carry import apply_edits
 from lemma.teacher.rules.forms import Declined, pick, shuffled
 from lemma.teacher.rules.reading import Computation, write_number
+from lemma.teacher.rules.task import Alteration, Injected, Task
 
 _SHARE_OF_PARTS: Final = 0.3
 """How often a part of a sum is looked for first."""
