@@ -136,6 +136,60 @@ def export(
     _work(("export",), config, output, overrides, limit, quiet)
 
 
+@app.command()
+def plan(
+    config: ConfigArgument,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("-o", "--output", metavar="RUN", help="A run's folder: what it has done is taken off."),
+    ] = None,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+) -> None:
+    """Estimate units, calls, tokens and cost still to come; asks nobody."""
+    from lemma.configfile import load_config
+    from lemma.plan import make_plan, plan_table, write_plan
+
+    made = make_plan(load_config(config, overrides or (), limit), output)
+    if output is not None and (output / "run.yaml").exists():
+        write_plan(output, made.tree())
+    typer.echo(plan_table(made))
+
+
+@app.command()
+def pilot(
+    config: ConfigArgument,
+    output: RunOption,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Run 30 problems through all stages, project the whole, show five trajectories."""
+    from lemma.configfile import load_config
+    from lemma.pilot import run_pilot
+    from lemma.pipeline import Options
+
+    try:
+        options = Options(quiet=quiet, pilot=True)
+        typer.echo(run_pilot(load_config(config, overrides or (), limit), output, options))
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; every reply is on disk") from None
+
+
+@app.command()
+def status(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, in a form that stays.")] = False,
+) -> None:
+    """Show what is done, kept, rejected and spent, stage by stage; also while a run is going on."""
+    import json
+
+    from lemma.status import read_status, status_table
+
+    found = read_status(run)
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False) if as_json else status_table(found))
+
+
 @app.command(context_settings={"ignore_unknown_options": True})  # so that -5 is an answer
 def verify(
     prediction: Annotated[str, typer.Argument(metavar="PREDICTION", show_default=False)],

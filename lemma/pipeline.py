@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from lemma.progress import ProgressMeter
 from lemma.prompts import Prompts
 from lemma.records import content_hash
 from lemma.runfile import changes, read_runfile, write_runfile
-from lemma.shards import RunLock, StageFolder, read_json
+from lemma.shards import Manifest, RunLock, StageFolder, read_json, write_json
 from lemma.stages.analyze import AnalyzeStage
 from lemma.stages.base import Stage
 from lemma.stages.correct import CorrectStage
@@ -47,6 +48,8 @@ class Options:
     rederive: bool = False
     retarget: bool = False
     partial: bool = False
+    pilot: bool = False
+    """What injection aims at is made from a few problems, and holds for them alone."""
 
 
 class Pipeline:
@@ -96,28 +99,47 @@ class Pipeline:
     ) -> None:
         self._lock.__exit__(kind, error, trace)
 
+    @classmethod
+    def look(cls, run: Path, config: Config) -> Pipeline:
+        """A run's folder to be looked at only: without the lock, while another process may be at work on it.
+
+        Raises:
+            ConfigError: the configuration, or a prompt, cannot be used.
+        """
+        pipeline = cls(run, config)
+        pipeline._make_stages()
+        empty = {"parts": 0, "problems": 0, "sources": [], "datasets": {}}
+        pipeline._know(ProblemsFolder(run).summary() or empty)
+        return pipeline
+
     # ── opening ──
 
     def _open(self, before: Mapping[str, Any] | None) -> None:
-        config = self._config
         # comes before anything is written, so that a wrong key or a missing file is told before a folder is changed
+        self._make_stages()
+        formats_of(self._config.export.formats)
+        check_types(self._config.inject, self._taxonomy)
+        fingerprint = input_fingerprint(self._config)
+        if before is not None:
+            self._tell_changes(before)
+        # before anything else, so that the folder is known as a run however early it is interrupted
+        write_runfile(self._run, self._config, self._fingerprints())
+        self._know(read_into(self._run, self._config, fingerprint))
+        self._tell_reading()
+
+    def _make_stages(self) -> None:
+        config = self._config
         stages: list[Stage] = [SampleStage(config, self._prompts)]
         stages.append(AnalyzeStage(config, self._prompts, self._taxonomy))
         stages.append(CorrectStage(config, self._prompts, self._taxonomy))
         if config.smooth.scope != "off":
             stages.append(SmoothStage(config, self._prompts, self._taxonomy))
         self._stages = {stage.name: stage for stage in stages}
-        formats_of(config.export.formats)
-        check_types(config.inject, self._taxonomy)
-        fingerprint = input_fingerprint(config)
-        if before is not None:
-            self._tell_changes(before)
-        # before anything else, so that the folder is known as a run however early it is interrupted
-        write_runfile(self._run, config, self._fingerprints())
-        self._problems = read_into(self._run, config, fingerprint)
-        self._parts = int(self._problems["parts"])
+
+    def _know(self, problems: Mapping[str, Any]) -> None:
+        self._problems = problems
+        self._parts = int(problems["parts"])
         self._strays = ProblemsFolder(self._run).strays()
-        self._tell_reading()
 
     def _tell_changes(self, before: Mapping[str, Any]) -> None:
         changed = changes(before["config"], self._config)
@@ -206,9 +228,15 @@ class Pipeline:
     def _inject(self) -> None:
         distribution = distribution_of(self._work_of("analyze").manifests())
         datasets = list(self._problems["datasets"])
-        target, has_grown = freeze_target(
-            self._run, self._config.inject, distribution, datasets, self._taxonomy, self._options.retarget
-        )
+        path = StageFolder(self._run, "inject").path / "target.json"
+        was_pilot = bool((read_json(path) or {}).get("pilot"))
+        if was_pilot and not self._options.pilot:
+            self._say("inject aims at the whole analysis from now on, no longer at the pilot's")
+        renew = self._options.retarget or was_pilot
+        target, has_grown = freeze_target(self._run, self._config.inject, distribution, datasets, self._taxonomy, renew)
+        if self._options.pilot:
+            target = {**target, "pilot": True}
+            write_json(path, target)
         if has_grown:
             self._say(
                 f"inject aims at the distribution frozen from {target['mistakes']} mistakes; "
@@ -261,6 +289,35 @@ class Pipeline:
         return OpenAITeacher(endpoint, role)
 
     # ── telling ──
+
+    @property
+    def parts(self) -> int:
+        """How many parts the problems are cut into."""
+        return self._parts
+
+    @property
+    def problems(self) -> Mapping[str, Any]:
+        """See `ProblemsFolder.summary`."""
+        return self._problems
+
+    def work_of(self, name: str) -> StageWork | None:
+        """A stage over the run's folder; None where it has not begun or is switched off."""
+        if name == "inject" and not (StageFolder(self._run, "inject").path / "target.json").exists():
+            return None
+        return self._work_of(name) if name in self._stages or name == "inject" else None
+
+    def fresh_manifests(self) -> dict[str, dict[int, Manifest]]:
+        """Stage → part → manifest, of the parts that are finished as the configuration wants them."""
+        works = {name: self.work_of(name) for name in STAGES[:-1]}
+        return {
+            name: {manifest.part: manifest for manifest in work.manifests()}
+            for name, work in works.items()
+            if work is not None
+        }
+
+    def sample_verdicts(self) -> Counter[str]:
+        """Samples by verdict."""
+        return verdicts(self._work_of("sample").manifests())
 
     def facts(self, name: str) -> StageFacts:
         """The counts of a finished stage."""

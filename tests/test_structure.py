@@ -43,6 +43,8 @@ LAYERS = [
     {"stagework", "exporting"},
     {"injection"},
     {"pipeline"},
+    {"plan"},
+    {"status", "pilot"},
     {"cli"},
 ]
 """A module imports from layers above its own only, and inside its own package. A longer name goes before a shorter."""
