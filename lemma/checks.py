@@ -54,7 +54,7 @@ _NUMBER: Final = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _SHARE_OF_STEP: Final = 0.5
 
 _TAG_NAMES: Final = (
-    "reflection|continuation|prefix|step|rest|analysis|verdict|explanation|declined|quote|altered_step"
+    "reflection|continuation|new_start|prefix|step|rest|analysis|verdict|explanation|declined|quote|altered_step"
     "|first_error_step|error_type|think|thinking|solution|correction"
 )
 _TAGS: Final = re.compile(

@@ -103,14 +103,16 @@ class CorrectStage(TeacherStage):
         return self._ask(unit, messages, form, self._prompt_hashes[name], draw, attempt, is_cap_raised)
 
     def parse(self, unit: CorrectUnit, reply: Reply) -> Parts:
-        """The reflection, and the continuation unless that is the gold itself.
+        """The reflection, and the continuation: the gold itself where that is to stand, unless the teacher mends it.
 
         Raises:
             ParseError: the form is not kept.
             Rejected: `teacher_declined`, `cut_short`, `refused`.
         """
         found = _FORMS[unit.is_gold_verbatim].read(reply, self._reply_form)
-        return Parts(found["reflection"], unit.gold.text if unit.is_gold_verbatim else found["continuation"])
+        if unit.is_gold_verbatim:
+            return Parts(found["reflection"], found.get("new_start") or unit.gold.text)
+        return Parts(found["reflection"], found["continuation"])
 
     def make(self, unit: CorrectUnit, parsed: Sequence[tuple[Request, Reply, Parts]]) -> Trajectory:
         """Prefix, reflection and continuation in one text.

@@ -270,7 +270,15 @@ INJECT: Final = Form(
     "with the answer line and <rest> is empty.",
 )
 CORRECT: Final = Form("correct", (_REFLECTION, _CONTINUATION), "To decline")
-CONNECT: Final = Form("connect", (_REFLECTION,), "To decline")
+CONNECT: Final = Form(
+    "connect",
+    (
+        _REFLECTION,
+        # a name of its own: models write a continuation unbidden, and that is to be passed over
+        Field("new_start", "a sound one, through the answer line", when="the new start is unsound", is_optional=True),
+    ),
+    "To decline",
+)
 SMOOTH_JOINT: Final = Form("smooth_joint", (_REFLECTION, _CONTINUATION), _UNSOUND)
 SMOOTH_WHOLE: Final = Form(
     "smooth_whole",

@@ -72,9 +72,20 @@ def test_fresh_and_restart_asks_for_a_reflection_only_and_takes_a_correct_sample
     stage, unit = stage_and_unit("fresh_restart")
     assert unit.is_gold_verbatim
     assert unit.gold.source == "student"
-    assert "<continuation>" not in str(stage.request(unit, 0, 0, False).messages)
+    assert "If the new start is unsound, also give:" in stage.request(unit, 0, 0, False).messages[0]["content"]
     trajectory = made(change(continuation=None), "fresh_restart")
     assert trajectory.continuation == "\n" + RIGHT.replace("A: 21", "The answer is: 21")
+
+
+def test_a_new_start_that_the_teacher_finds_unsound_gives_way_to_one_of_its_own() -> None:
+    stage, unit = stage_and_unit("fresh_restart")
+    own = "5 * 12 = 60, and 60 - 18 = 42 are left.\nThey bring 42 * 0.50 = $21.\nThe answer is: 21"
+    trajectory = run(stage, unit, change(continuation=None, new_start=own))
+    assert isinstance(trajectory, Trajectory)
+    assert trajectory.continuation.strip() == own
+    stood = run(stage, unit, change(continuation=None, new_start=""))
+    assert isinstance(stood, Trajectory)
+    assert stood.continuation.strip() == unit.gold.text
 
 
 def test_the_reference_is_the_new_start_where_no_sample_is_correct() -> None:
