@@ -76,7 +76,7 @@ def test_a_right_answer_by_true_equations_is_called_correct() -> None:
 
 
 def test_a_false_link_between_two_works_is_an_error_without_any_reference() -> None:
-    of = problem("((2 + 3 * 4) - (5 * 6)) =", "unknown", "-16")
+    of = problem("((2 + 3 * 4) - (5 * 6)) =", "-16", "-16")
     text = "Let A = (2 + 3 * 4) = (2 + 12) = 14.\nLet B = (5 * 6) = 25 + 10 = 35.\nThen A - B = 14 - 35 = -21."
     step, kind, explanation = analyze(of, text)
     assert (step, kind) == (2, "calculation_error")
@@ -126,3 +126,9 @@ def test_what_is_missing_is_named_only_where_all_before_follows_the_reference() 
     assert "<declined>" in TEACHER.answer_now(request(analyze_unit(PRACTICE, other))).text
     first, second, _ = PRACTICE.reference_solution.split("\n")
     assert analyze(PRACTICE, f"{first}\n{second}\nThe answer is: 63")[:2] == (2, "missing_step")
+
+
+def test_formulas_without_worked_arithmetic_beside_them_are_declined() -> None:
+    of = problem("What is the tangent of the angle?", "It follows at once.", "2")
+    text = "We have $\\frac{3}{4} = 2$ and so 3 + 4 = 8.\nThe answer is: 8"
+    assert "<declined>" in TEACHER.answer_now(request(analyze_unit(of, text))).text

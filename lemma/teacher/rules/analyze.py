@@ -52,6 +52,9 @@ def analyze(unit: AnalyzeUnit, random: Random) -> str:
     )
     if not case.sample.spans:
         raise Declined("there is no text")
+    is_sum = not any(character.isalpha() for character in problem.question)  # "((8 - 2) * 3) =": to be worked out
+    if not case.paths.computations and not is_sum and (not reference or _ALGEBRA.search(unit.sample.text)):
+        raise Declined("there is no worked arithmetic to compare the solution with")
     if case.answer is not None and case.answer == case.wanted and _holds(case):
         return tagged(verdict="correct")
     error = find_error(case, random)
