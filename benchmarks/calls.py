@@ -48,8 +48,8 @@ print(json.dumps({"cpu_s": own.ru_utime + own.ru_stime, "children_s": others.ru_
 """
 REPLY = """<analysis>
 Step by step: the first step adds the two kinds of apples of one crate; the sum that it names is one too large, since
-the two counts add up to one less. The later steps go on from that sum and are carried out soundly. So the first step is the
-first wrong one, and it is a slip in the arithmetic.
+the two counts add up to one less. The later steps go on from that sum and are carried out soundly. So the first step is
+the first wrong one, and it is a slip in the arithmetic.
 </analysis>
 <verdict>wrong</verdict>
 <first_error_step>1</first_error_step>
