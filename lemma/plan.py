@@ -1,6 +1,6 @@
 """What a run would take, before anything is spent: units, calls, tokens and cost by stage, less what is done.
 
-Prompt lengths are measured: some problems, spread over the data, go through all stages in a temporary folder with the
+Prompt lengths are measured: the first problems of each dataset go through all stages in a temporary folder with the
 embedded teacher standing in for the models, and what would be sent is counted. Everything else is assumed (the tables
 below) until the run itself has replies to learn from; the plan says which. Nobody is called and nothing is written.
 """
@@ -8,6 +8,7 @@ below) until the run itself has replies to learn from; the plan says which. Nobo
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from lemma.datasets import Decontaminator, ReadProblem, read_problems
 from lemma.endings import finish
 from lemma.ledger import prices_of, read_ledger
 from lemma.pipeline import STAGES, Options, Pipeline
-from lemma.shards import StageUsage, write_json
+from lemma.shards import StageFolder, StageUsage, write_json
 from lemma.stages.base import Reply, Request, SampleUnit, Usage
 from lemma.teacher.rules import RulesTeacher
 
@@ -52,12 +53,19 @@ class StagePlan:
     units: int
     calls: int
     calls_done: int
+    done_usd: float | None
+    """What the calls done have cost."""
     input_tokens: int
     """To come, as the next two."""
     output_tokens: int
     cost_usd: float | None
     basis: str
     """What the figures rest on."""
+
+    @property
+    def total_usd(self) -> float | None:
+        """Done and to come; None where a price is unknown."""
+        return None if self.done_usd is None or self.cost_usd is None else self.done_usd + self.cost_usd
 
 
 @dataclass
@@ -77,7 +85,7 @@ class Plan:
         """As JSON."""
         return {
             "problems": self.problems,
-            "stages": [asdict(stage) for stage in self.stages],
+            "stages": [{**asdict(stage), "total_usd": stage.total_usd} for stage in self.stages],
             "cost_usd": self.cost_usd,
         }
 
@@ -106,12 +114,13 @@ class _StandIn:
         return self._rules.answer_now(request)
 
 
-def count_problems(config: Config) -> tuple[int, int]:
-    """Problems of the configured data, and the samples that come with them."""
-    problems = given = 0
+def count_problems(config: Config) -> tuple[Counter[str], int]:
+    """Problems of the configured data by dataset, and the samples that come with them."""
+    problems: Counter[str] = Counter()
+    given = 0
     for row in read_problems(config.data, Decontaminator.load(config.decontaminate)):
         if isinstance(row, ReadProblem):
-            problems += 1
+            problems[row.problem.dataset] += 1
             given += len(row.given)
     return problems, given
 
@@ -145,7 +154,8 @@ class Observed:
     usage: StageUsage
     """Of all replies that are in use."""
     settled: int = 0
-    """Those of finished parts, with these units:"""
+    """Those of finished parts, with these problems and units:"""
+    problems: int = 0
     units: int = 0
     kept: int = 0
 
@@ -163,6 +173,8 @@ def observe(run: Path | None, config: Config) -> dict[str, Observed]:
             one.settled += line.usage.replies if line.outcome != "open" else 0
     for stage, manifests in fresh.items():
         one = sums.setdefault(stage, Observed(StageUsage()))
+        folder = StageFolder(run, "problems")
+        one.problems = sum(part.kept for number in manifests if (part := folder.manifest(number)) is not None)
         one.units = sum(manifest.units for manifest in manifests.values())
         one.kept = sum(manifest.kept for manifest in manifests.values())
     return sums
@@ -178,7 +190,8 @@ def make_plan(config: Config, run: Path | None = None) -> Plan:
     Raises:
         LemmaError: the configuration or the data cannot be used.
     """
-    problems, given = count_problems(config)
+    by_dataset, given = count_problems(config)
+    problems = by_dataset.total()
     chars, wrong_share = measure(config)
     seen = observe(run, config)
     plan = Plan(problems)
@@ -191,6 +204,11 @@ def make_plan(config: Config, run: Path | None = None) -> Plan:
     elif wrong_share < 0:
         wrong_share = WRONG_SHARE
     units = {"sample": samples, "analyze": samples * wrong_share, "inject": problems * config.inject.per_problem}
+
+    injected = seen.get("inject")
+    if injected is not None and injected.problems and injected.units >= ENOUGH_REPLIES:
+        # a slot whose type was declined is asked again: units are counted by problem, not by slot
+        units["inject"] = problems * injected.units / injected.problems
 
     def kept(stage: str) -> float:
         one = seen.get(stage)
@@ -225,13 +243,15 @@ def _stage_plan(
     endpoint = config.student if stage == "sample" else config.teacher
     if not calls:
         basis = "the samples are given" if stage == "sample" else "nothing to ask"
-        return StagePlan(stage, units, 0, 0, 0, 0, 0.0, basis)
+        return StagePlan(stage, units, 0, 0, 0.0, 0, 0, 0.0, basis)
     if endpoint is not None and endpoint.backend == "rules":
-        return StagePlan(stage, units, 0, 0, 0, 0, 0.0, "the embedded teacher asks nobody")
+        return StagePlan(stage, units, 0, 0, 0.0, 0, 0, 0.0, "the embedded teacher asks nobody")
+    done_usd = cost_usd(usage, prices_of(config, stage))
     left = max(0, round(calls) - usage.replies)
     tokens = Usage(round(left * sent), 0, round(left * written))
     cost = cost_usd(tokens, prices_of(config, stage)) if left else 0.0
-    return StagePlan(stage, units, round(calls), usage.replies, tokens.input_tokens, tokens.output_tokens, cost, basis)
+    sent_left, written_left = tokens.input_tokens, tokens.output_tokens
+    return StagePlan(stage, units, round(calls), usage.replies, done_usd, sent_left, written_left, cost, basis)
 
 
 def write_plan(run: Path, tree: Mapping[str, Any]) -> None:

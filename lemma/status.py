@@ -136,7 +136,7 @@ def status_table(status: dict[str, Any]) -> str:
                 str(sum(outcome["replies"] for outcome in spent)),
                 str(sum(outcome["input_tokens"] + outcome["output_tokens"] for outcome in spent)),
                 money(None if None in costs else sum(costs)),
-                f"{plan['calls']} calls, {money(plan['cost_usd'])}" if plan else "–",
+                f"{plan['calls']} calls, {money(plan.get('total_usd'))}" if plan else "–",
                 ", ".join(f"{reason} {count}" for reason, count in reasons),
             )
         )

@@ -16,15 +16,16 @@ import yaml
 
 from lemma.config import Config
 from lemma.errors import Incomplete, RunError
-from lemma.pilot import project, run_pilot
+from lemma.pilot import project, run_pilot, show
 from lemma.pipeline import STAGES, Options, Pipeline
 from lemma.plan import make_plan, plan_table
+from lemma.records import Trajectory
 from lemma.shards import RunLock
 from lemma.stages.base import Reply, Request, Usage
 from lemma.status import read_status, status_table
 from lemma.teacher.rules import RulesTeacher
 from lemma.teacher.scripted import ScriptedTeacher
-from tests.conftest import MockServer, example_config
+from tests.conftest import MockServer, example_config, files_of
 
 RULES = RulesTeacher()
 PRICES = {"input_usd_per_mtok": 2.5, "output_usd_per_mtok": 10}
@@ -72,6 +73,16 @@ def test_a_plan_of_a_finished_run_has_little_to_come_and_says_what_it_rests_on(t
     assert after.cost_usd is not None
     assert after.cost_usd < 0.05 * before
     assert all("replies of this run" in stage.basis for stage in after.stages[1:])
+
+
+def test_after_a_pilot_a_plan_counts_every_round_of_injection(tmp_path: Path) -> None:
+    config = config_of(90)
+    pilot(tmp_path / "run", config)
+    planned = {stage.stage: stage.calls for stage in make_plan(config, tmp_path / "run").stages}
+    work(tmp_path / "whole", config)
+    done = {stage.stage: stage for stage in make_plan(config, tmp_path / "whole").stages}
+    assert {name: stage.calls for name, stage in done.items()} == {n: stage.calls_done for n, stage in done.items()}
+    assert sum(planned.values()) == pytest.approx(sum(stage.calls for stage in done.values()), rel=0.1)
 
 
 def test_an_unknown_price_is_unknown_and_the_embedded_teacher_costs_nothing() -> None:
@@ -125,13 +136,45 @@ def test_a_projection_scales_and_its_interval_covers_the_truth_as_often_as_it_sa
     hits = 0
     for _ in range(40):
         everyone = [source.expovariate(1 / 8) for _ in range(1000)]
-        one = project([[cost, 0, 0, 0, 0] for cost in everyone[:60]], 1000)["calls"]
+        one = project([([[cost, 0, 0, 0, 0] for cost in everyone[:60]], 1000 / 60)])["calls"]
         assert one["low"] is not None
         assert one["high"] is not None
         hits += one["low"] <= sum(everyone) <= one["high"]
     assert hits >= 30
-    assert project([[1.0, 0, 0, float("nan"), 0]], 10)["cost"]["total"] is None
-    assert project([[1.0, 0, 0, 0, 0], [3.0, 0, 0, 0, 0]], 10)["calls"]["total"] == 20
+    assert project([([[1.0, 0, 0, float("nan"), 0]], 10)])["cost"]["total"] is None
+    assert project([([[1.0, 0, 0, 0, 0], [3.0, 0, 0, 0, 0]], 5)])["calls"]["total"] == 20
+    few, many = [[5.0, 0.0, 0.0, 0.0, 0.0]] * 3, [[1.0, 0.0, 0.0, 0.0, 0.0]] * 3
+    assert project([(few, 2), (many, 100)])["calls"] == {"total": 330, "low": 330, "high": 330}
+
+
+def test_a_projection_scales_every_call_that_the_pilot_made(tmp_path: Path) -> None:
+    _, teacher = pilot(tmp_path, config_of(60))
+    status = read_status(tmp_path)
+    estimate = status["estimate"]
+    asked = sum(outcome["replies"] for stage in status["stages"] for outcome in stage["spent"].values())
+    assert asked == len(teacher.answered)
+    assert estimate["projection"]["calls"]["total"] == pytest.approx(2 * asked)
+    assert {stage["stage"]: stage["calls"] for stage in estimate["stages"]} == {
+        stage["stage"]: 2 * sum(outcome["replies"] for outcome in stage["spent"].values()) for stage in status["stages"]
+    }
+    assert estimate["projection"]["cost"]["total"] == pytest.approx(2 * status["cost_usd"])
+    assert f"{estimate['stages'][1]['calls']} calls, $" in status_table(status)
+
+
+def test_a_pilot_never_cuts_a_run_short(tmp_path: Path) -> None:
+    work(tmp_path, config_of(40))
+    before = files_of(tmp_path, with_replies=True)
+    with pytest.raises(RunError, match=r"has 40 problems and is past a pilot; `lemma plan"):
+        pilot(tmp_path, config_of(None))
+    assert files_of(tmp_path, with_replies=True) == before
+
+
+def test_a_pilot_shows_no_control_characters(tmp_path: Path) -> None:
+    work(tmp_path, config_of(3))
+    line = next(iter((tmp_path / "smooth/part-00000.jsonl").read_text().splitlines()))
+    one = Trajectory.model_validate_json(line)
+    hostile = one.model_copy(update={"reflection": "\x1b[2J\x9bwait,\r that\nis wrong"})
+    assert "[2Jwait, that\nis wrong" in show(hostile)
 
 
 # ── status ──
