@@ -100,13 +100,11 @@ class Throttle:
         self._threshold = float(concurrency)
         self._cut_at = -math.inf
         self._latencies: list[float] = []
-        self._epoch_at = 0.0
         self._lowest: tuple[float, float] | None = None
         self._before_cut: tuple[float, float] | None = None
 
     def _begin(self, now: float) -> None:
         self._is_begun = True
-        self._epoch_at = now
         if self._rpm is not None:
             self._requests = _Bucket(self._rpm, now)
         if self._tpm is not None:
@@ -150,13 +148,14 @@ class Throttle:
             self._hear(now, limits)
         latency = now - began
         self.latency_s += (latency - self.latency_s) * (0.1 if self.latency_s else 1.0)
+        if began <= self._cut_at:  # what was sent before the last cut tells nothing of the window since
+            return
         if self.window < self.concurrency and self.in_flight + 2 >= self.window:
             step = 1.0 if self.window < self._threshold else self.concurrency / GROWTH_ROUNDS / self.window
             self.window = min(float(self.concurrency), self.window + step)
-        if began >= self._cut_at:
-            self._latencies.append(latency)
-            if len(self._latencies) >= max(SAMPLES, self.window):
-                self._end_epoch(now)
+        self._latencies.append(latency)
+        if len(self._latencies) >= max(SAMPLES, self.window):
+            self._end_epoch(now)
 
     def throttled(self, now: float, began: float, retry_after_s: float | None, limits: RateLimits | None) -> None:
         """A call was turned away (429, 503)."""
@@ -165,7 +164,8 @@ class Throttle:
             self._until = max(self._until, now + retry_after_s)
         if limits is not None:
             self._hear(now, limits)
-        if began >= self._cut_at:  # what was sent before the last cut tells nothing of the window since
+        if began > self._cut_at:
+            self._threshold = max(1.0, self.window * 0.75)
             self._cut(now)
             self._before_cut = None
 
@@ -174,20 +174,15 @@ class Throttle:
         self.in_flight -= 1
 
     def _cut(self, now: float) -> None:
-        self._threshold = max(1.0, self.window * 0.75)
         self.window = max(1.0, self.window / 2)
-        self._start_epoch(now)
+        self._latencies.clear()
         self._cut_at = now
 
-    def _start_epoch(self, now: float) -> None:
-        self._latencies.clear()
-        self._epoch_at = now
-
     def _end_epoch(self, now: float) -> None:
-        """Looks whether the calls of an epoch queued at the address."""
-        throughput = len(self._latencies) / max(now - self._epoch_at, 1e-9)
-        latency = median(self._latencies)
-        self._start_epoch(now)
+        """Looks whether the calls of an epoch queued at the address; throughput by Little's law: calls / latency."""
+        latency = max(median(self._latencies), 1e-9)
+        throughput = self.window / latency
+        self._latencies.clear()
         if self._before_cut is not None:
             window, before = self._before_cut
             self._before_cut = None
@@ -198,9 +193,9 @@ class Throttle:
         if self._lowest is None or latency < self._lowest[0]:
             self._lowest = (latency, throughput)
         elif latency > SLOWDOWN * self._lowest[0] and throughput < 1.1 * self._lowest[1] and self.window > 8:
-            window = self.window
+            self._before_cut = (self.window, throughput)
             self._cut(now)
-            self._before_cut = (window, throughput)
+            self._threshold = self.window
 
     def _hear(self, now: float, limits: RateLimits) -> None:
         """Keeps a mirror of the buckets that the address tells of; calls under way have left ours already."""
