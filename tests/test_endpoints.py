@@ -1,0 +1,310 @@
+"""The real command against real servers that fault, throttle, die and come back."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import MockServer, example_config, files_of
+
+KEY = "sk-a-key-that-must-stay-here"
+TIMEOUT_S = 150
+FAULTS = ("500", "503", "429", "timeout", "reset", "badjson", "empty", "length", "content_filter")
+CORRECT = {"match": "", "reply": "<verdict>correct</verdict>"}
+
+
+@pytest.fixture
+def reply_file(tmp_path: Path) -> str:
+    path = tmp_path / "replies.jsonl"
+    path.write_text(json.dumps(CORRECT) + "\n")
+    return str(path)
+
+
+class Command:
+    """``lemma analyze`` on scored samples of the bundled example."""
+
+    def __init__(self, folder: Path, base_url: str | list[str], limit: int = 12, **teacher: Any) -> None:
+        settings = {
+            "backend": "openai",
+            "model": "m",
+            "base_url": base_url,
+            "concurrency": 16,
+            "timeout_s": 3,
+        } | teacher
+        config = example_config(limit, teacher=settings).model_dump(mode="json")
+        self.config, self.run = folder / "config.yaml", folder / "run"
+        self.config.write_text(yaml.safe_dump(config))
+        assert self("sample").returncode == 0
+
+    def start(self, stage: str = "analyze", *more: str) -> subprocess.Popen[str]:
+        code = "from lemma.cli import main; main()"
+        command = [sys.executable, "-c", code, stage, str(self.config), "-o", str(self.run), "--quiet", *more]
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OPENAI_API_KEY": KEY},
+            start_new_session=True,
+        )
+
+    def __call__(self, stage: str = "analyze", *more: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(stage, *more)
+        try:
+            out, error = process.communicate(timeout=TIMEOUT_S)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, error)
+
+    def replies(self) -> list[dict[str, Any]]:
+        """All that was paid for."""
+        paths = sorted(self.run.glob("analyze/replies/*.jsonl"))
+        return [json.loads(line) for path in paths for line in path.read_bytes().splitlines()]
+
+    def counts(self) -> tuple[int, int]:
+        """(units, kept and rejected) of the finished parts."""
+        trees = [json.loads(path.read_bytes()) for path in self.run.glob("analyze/*.manifest")]
+        return sum(tree["units"] for tree in trees), sum(tree["kept"] + tree["rejected"] for tree in trees)
+
+
+@contextmanager
+def stopping(server: MockServer) -> Iterator[int]:
+    """Stops a server; yields its port, where another may start."""
+    port = int(server.base_url.rsplit(":", 1)[1].split("/")[0])
+    server.stop()
+    yield port
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_every_unit_completes_whatever_a_tenth_of_the_calls_meet(
+    tmp_path: Path, mock_server: Callable[..., MockServer], reply_file: str, kind: str
+) -> None:
+    server = mock_server(
+        *("--reply-file", reply_file, "--fault", "0.1", "--fault-kinds", kind, "--fault-attempts", "2"),
+        *("--hang-s", "0.5", "--fault-retry-after", "0"),
+    )
+    command = Command(tmp_path, server.base_url)
+    done = command()
+    assert done.returncode == 0, done.stderr
+    stats = server.stats()
+    units, settled = command.counts()
+    assert units == settled > 20
+    faults = sum(stats["faults"].values())
+    raised = faults if kind in ("length", "empty") else 0
+    assert stats["requests"] <= units + faults + raised
+    keys = [reply["key"] for reply in command.replies()]
+    assert len(keys) == len(set(keys))
+
+
+def test_every_unit_completes_though_a_third_of_the_calls_meet_all_sorts_of_faults(
+    tmp_path: Path, mock_server: Callable[..., MockServer], reply_file: str
+) -> None:
+    server = mock_server(
+        *("--reply-file", reply_file, "--fault", "0.3", "--fault-attempts", "2"),
+        *("--hang-s", "0.5", "--fault-retry-after", "0"),
+    )
+    command = Command(tmp_path, server.base_url, limit=40)
+    done = command()
+    assert done.returncode == 0, done.stderr
+    units, settled = command.counts()
+    stats = server.stats()
+    assert units == settled > 80
+    assert stats["requests"] <= units + 2 * sum(stats["faults"].values())
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_limit_of_requests_a_minute_is_kept_to(
+    tmp_path: Path, mock_server: Callable[..., MockServer], reply_file: str, told: bool
+) -> None:
+    server = mock_server("--reply-file", reply_file, "--rpm", "1200", "--burst-s", "2")
+    command = Command(tmp_path, server.base_url, limit=80, **({"rpm": 1200} if told else {}))
+    done = command()
+    assert done.returncode == 0, done.stderr
+    stats = server.stats()
+    assert stats["ok"] >= 150
+    allowed = 0.01 * stats["ok"] if told else 16  # untold, the first window may run into it
+    assert stats["limited"] <= allowed
+    assert stats["ok"] / (stats["window_s"] + 2) > 0.8 * 20  # the bucket of two seconds is full at first
+
+
+def test_one_of_three_addresses_dies_in_the_middle(
+    tmp_path: Path, mock_server: Callable[..., MockServer], reply_file: str
+) -> None:
+    servers = [mock_server("--reply-file", reply_file, "--latency-ms", "60") for _ in range(3)]
+    command = Command(tmp_path, [server.base_url for server in servers], limit=80)
+    process = command.start()
+    try:
+        while servers[2].stats()["ok"] < 5:
+            time.sleep(0.02)
+        servers[2].stop()
+        _, error = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        process.kill()
+    assert process.returncode == 0, error
+    units, settled = command.counts()
+    assert units == settled == len(command.replies())
+    assert min(server.stats()["ok"] for server in servers[:2]) > 10
+
+
+def test_a_server_that_stops_and_starts_again_costs_no_unit(
+    tmp_path: Path, mock_server: Callable[..., MockServer], reply_file: str
+) -> None:
+    server = mock_server("--reply-file", reply_file, "--latency-ms", "100")
+    command = Command(tmp_path, server.base_url, limit=60)
+    process = command.start()
+    try:
+        while server.stats()["ok"] < 10:
+            time.sleep(0.02)
+        with stopping(server) as port:
+            time.sleep(1.0)  # the outage
+            second = mock_server("--reply-file", reply_file, "--port", str(port))
+        _, error = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        process.kill()
+    assert process.returncode == 0, error
+    units, settled = command.counts()
+    assert units == settled
+    assert second.stats()["ok"] > 10
+
+
+@pytest.mark.parametrize(
+    "address", ["https://127.0.0.1:{port}/v1", "http://no-such-host.invalid/v1", "http://127.0.0.1:1/v1"]
+)
+def test_an_address_that_never_answers_ends_the_run_with_its_last_words(
+    tmp_path: Path, mock_server: Callable[..., MockServer], address: str
+) -> None:
+    port = mock_server().base_url.rsplit(":", 1)[1].split("/")[0]
+    command = Command(tmp_path, address.format(port=port), patience_s=1)
+    done = command()
+    assert done.returncode == 3
+    last = done.stderr.strip().splitlines()[-1]
+    assert "no call succeeded for" in last
+    assert "the same command goes on" in last
+    assert "Traceback" not in done.stderr
+
+
+def test_the_key_stays_where_it_is(tmp_path: Path, mock_server: Callable[..., MockServer]) -> None:
+    rules = [
+        {"match": "cookies", "status": 400, "reply": f"the key {KEY} may not ask this"},
+        {"match": "eggs", "reply": "I would rather not say."},
+        CORRECT,
+    ]
+    path = tmp_path / "rules.jsonl"
+    path.write_text("".join(json.dumps(rule) + "\n" for rule in rules))
+    server = mock_server("--reply-file", str(path), "--fault", "0.3", "--fault-attempts", "1", "--hang-s", "0.3")
+    command = Command(tmp_path, server.base_url, limit=30, headers={"X-Team": KEY})
+    done = command("analyze")
+    process = command.start("analyze", "--rederive")
+    _, error = process.communicate(timeout=TIMEOUT_S)
+    for text in (done.stdout, done.stderr, error):
+        assert KEY not in text
+    for file in command.run.rglob("*"):
+        assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
+
+
+# ── the derive process ──
+
+
+def children_of(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, "it did not come to that"
+        time.sleep(0.01)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
+@pytest.mark.parametrize("victim", ["derive process", "main process"])
+def test_a_killed_process_leaves_no_other_behind_and_loses_nothing(
+    tmp_path: Path, mock_server: Callable[..., MockServer], reply_file: str, victim: str
+) -> None:
+    server = mock_server("--reply-file", reply_file, "--latency-ms", "50")
+    command = Command(tmp_path, server.base_url, limit=60)
+    process = command.start()
+    try:
+        child = wait_for(lambda: children_of(process.pid))[0]
+        wait_for(lambda: server.stats()["ok"] > 10)
+        os.kill(child if victim == "derive process" else process.pid, signal.SIGKILL)
+        _, error = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        process.kill()
+    wait_for(lambda: not is_alive(child))
+    if victim == "derive process":
+        assert process.returncode == 1
+        assert error.strip().splitlines()[-1].startswith("lemma: the process that derives finished parts was killed")
+    paid = {reply["key"] for reply in command.replies()}
+    assert command().returncode == 0
+    keys = [reply["key"] for reply in command.replies()]
+    assert paid <= set(keys)
+    assert len(keys) == len(set(keys))
+    assert server.stats()["duplicates"] <= 16
+
+
+def test_an_interrupt_of_the_whole_group_awaits_what_is_in_flight(
+    tmp_path: Path, mock_server: Callable[..., MockServer], reply_file: str
+) -> None:
+    server = mock_server("--reply-file", reply_file, "--latency-ms", "100")
+    command = Command(tmp_path, server.base_url, limit=80)
+    process = command.start()
+    try:
+        wait_for(lambda: server.stats()["ok"] > 20)
+        os.killpg(process.pid, signal.SIGINT)
+        _, error = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        process.kill()
+    assert process.returncode == 130, error
+    assert len(command.replies()) == server.stats()["ok"]
+    assert command().returncode == 0
+    assert server.stats()["duplicates"] == 0
+
+
+@pytest.mark.slow
+def test_fifty_kills_at_random_moments_change_nothing(
+    tmp_path: Path, mock_server: Callable[..., MockServer], reply_file: str
+) -> None:
+    server = mock_server("--reply-file", reply_file, "--latency-ms", "40", "--dup-key", "body")
+    command = Command(tmp_path, server.base_url, limit=170)
+    source = random.Random(3)
+    kills = 0
+    while kills < 50:
+        process = command.start()
+        try:
+            process.wait(1.0 + source.random() * 0.5)
+            break
+        except subprocess.TimeoutExpired:
+            kills += 1
+        finally:
+            process.kill()
+            process.communicate()
+    assert command().returncode == 0
+    keys = [reply["key"] for reply in command.replies()]
+    assert len(keys) == len(set(keys))
+    assert server.stats()["duplicates"] <= 16 * kills
+    (tmp_path / "fresh").mkdir()
+    fresh = Command(tmp_path / "fresh", server.base_url, limit=170)
+    assert fresh().returncode == 0
+    assert files_of(fresh.run / "analyze") == files_of(command.run / "analyze")
