@@ -29,13 +29,23 @@ def example_config(limit: int | None = 12, **more: Any) -> Config:
 
 
 def files_of(run: Path, *, with_replies: bool = False) -> dict[str, bytes]:
-    """What a run made of its input and replies; not the replies (they carry times) nor how it got there."""
+    """What a run made of its input and replies; not the replies (they carry times) nor how it got there.
+
+    Nor what a manifest says of the money: that counts replies which the present configuration has no use for as well.
+    """
     skip = {".lock", "run.yaml", "strays.json"}
     return {
-        str(path.relative_to(run)): path.read_bytes()
+        str(path.relative_to(run)): _without_money(path)
         for path in sorted(run.rglob("*"))
         if path.is_file() and path.name not in skip and (with_replies or "replies" not in path.parts)
     }
+
+
+def _without_money(path: Path) -> bytes:
+    if path.suffix != ".manifest":
+        return path.read_bytes()
+    tree = json.loads(path.read_bytes())
+    return json.dumps({name: value for name, value in tree.items() if name not in ("usage", "copied")}).encode()
 
 
 class MockServer:
