@@ -94,6 +94,7 @@ def freeze_target(
     datasets: Iterable[str],
     taxonomy: Mapping[str, ErrorType],
     renew: bool = False,
+    pilot: bool = False,
 ) -> tuple[dict[str, Any], bool]:
     """Makes ``inject/target.json``, or returns the one that was frozen before.
 
@@ -104,6 +105,7 @@ def freeze_target(
         datasets: names of all datasets of the run's problems.
         taxonomy: all error types.
         renew: make it anew even if there is one (`--retarget`).
+        pilot: mark it as made from a few problems, so that the next run without the mark makes it anew.
 
     Returns:
         The target, ``{"types": …, "min_share": …, "mistakes": n, "datasets": {name: {"target": {type: share},
@@ -115,13 +117,17 @@ def freeze_target(
     """
     path = StageFolder(run, "inject").path / "target.json"
     wish = {"types": config.types, "min_share": config.min_share}
-    frozen = None if renew else read_json(path)
+    frozen = read_json(path)
+    if renew or (frozen is not None and bool(frozen.get("pilot")) != pilot):
+        frozen = None
     names = sorted(set(datasets))
     if frozen is not None and {key: frozen.get(key) for key in wish} == wish:
         known = frozen["datasets"]
         if isinstance(known, dict) and set(names) <= set(known):
             return frozen, frozen["mistakes"] != distribution["mistakes"]
     target: dict[str, Any] = {**wish, "mistakes": distribution["mistakes"], "datasets": {}}
+    if pilot:
+        target["pilot"] = True
     kept = frozen["datasets"] if frozen is not None and {key: frozen.get(key) for key in wish} == wish else {}
     for name in names:
         # what was frozen stays; only a dataset that has come since is added

@@ -24,7 +24,7 @@ from lemma.progress import ProgressMeter
 from lemma.prompts import Prompts
 from lemma.records import content_hash
 from lemma.runfile import changes, read_runfile, write_runfile
-from lemma.shards import Manifest, RunLock, StageFolder, read_json, write_json
+from lemma.shards import Manifest, RunLock, StageFolder, read_json
 from lemma.stages.analyze import AnalyzeStage
 from lemma.stages.base import Stage
 from lemma.stages.correct import CorrectStage
@@ -228,15 +228,12 @@ class Pipeline:
     def _inject(self) -> None:
         distribution = distribution_of(self._work_of("analyze").manifests())
         datasets = list(self._problems["datasets"])
-        path = StageFolder(self._run, "inject").path / "target.json"
-        was_pilot = bool((read_json(path) or {}).get("pilot"))
-        if was_pilot and not self._options.pilot:
+        pilot = self._options.pilot
+        if not pilot and (read_json(StageFolder(self._run, "inject").path / "target.json") or {}).get("pilot"):
             self._say("inject aims at the whole analysis from now on, no longer at the pilot's")
-        renew = self._options.retarget or was_pilot
-        target, has_grown = freeze_target(self._run, self._config.inject, distribution, datasets, self._taxonomy, renew)
-        if self._options.pilot:
-            target = {**target, "pilot": True}
-            write_json(path, target)
+        target, has_grown = freeze_target(
+            self._run, self._config.inject, distribution, datasets, self._taxonomy, self._options.retarget, pilot
+        )
         if has_grown:
             self._say(
                 f"inject aims at the distribution frozen from {target['mistakes']} mistakes; "

@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -262,6 +263,15 @@ def sum_counts(manifests: Iterable[Manifest]) -> tuple[Counter[str], Counter[str
     return counts, reasons, tally
 
 
+def _lock(descriptor: int) -> None:
+    """Takes the lock; once more after a moment, since `lemma status` looks who has it by touching it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        time.sleep(0.05)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 class RunLock:
     """Held while a command works on a run's folder, so that two never write it at once.
 
@@ -280,7 +290,7 @@ class RunLock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except OSError:
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
             os.close(descriptor)
