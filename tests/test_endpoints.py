@@ -87,7 +87,9 @@ def stopping(server: MockServer) -> Iterator[int]:
     yield port
 
 
-@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in ("reset", "length") else pytest.param(kind, marks=pytest.mark.slow) for kind in FAULTS]
+)
 def test_every_unit_completes_whatever_a_tenth_of_the_calls_meet(
     tmp_path: Path, mock_server: Callable[..., MockServer], reply_file: str, kind: str
 ) -> None:
@@ -124,7 +126,7 @@ def test_every_unit_completes_though_a_third_of_the_calls_meet_all_sorts_of_faul
     assert stats["requests"] <= units + 2 * sum(stats["faults"].values())
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("told", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_limit_of_requests_a_minute_is_kept_to(
     tmp_path: Path, mock_server: Callable[..., MockServer], reply_file: str, told: bool
 ) -> None:
@@ -180,7 +182,12 @@ def test_a_server_that_stops_and_starts_again_costs_no_unit(
 
 
 @pytest.mark.parametrize(
-    "address", ["https://127.0.0.1:{port}/v1", "http://no-such-host.invalid/v1", "http://127.0.0.1:1/v1"]
+    "address",
+    [
+        "https://127.0.0.1:{port}/v1",
+        pytest.param("http://no-such-host.invalid/v1", marks=pytest.mark.slow),
+        pytest.param("http://127.0.0.1:1/v1", marks=pytest.mark.slow),
+    ],
 )
 def test_an_address_that_never_answers_ends_the_run_with_its_last_words(
     tmp_path: Path, mock_server: Callable[..., MockServer], address: str
