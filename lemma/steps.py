@@ -306,7 +306,7 @@ def _find_starts(text: str) -> tuple[int, ...]:
     return tuple(starts)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)  # more than calls in flight: a text is split when asked, and when its reply is read
 def _known_starts(text: str) -> tuple[int, ...]:
     return _find_starts(text)
 
