@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -293,24 +294,26 @@ def test_an_interrupt_of_the_whole_group_awaits_what_is_in_flight(
 def test_fifty_kills_at_random_moments_change_nothing(
     tmp_path: Path, mock_server: Callable[..., MockServer], reply_file: str
 ) -> None:
-    server = mock_server("--reply-file", reply_file, "--latency-ms", "40", "--dup-key", "body")
-    command = Command(tmp_path, server.base_url, limit=170)
+    server = mock_server("--reply-file", reply_file, "--latency-ms", "1000", "--dup-key", "body")
+    command = Command(tmp_path, server.base_url, limit=170, concurrency=8)
     source = random.Random(3)
-    kills = 0
-    while kills < 50:
+    for _ in range(50):
         process = command.start()
         try:
-            process.wait(1.0 + source.random() * 0.5)
-            break
-        except subprocess.TimeoutExpired:
-            kills += 1
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.9 + source.random() * 1.2)
+                raise AssertionError("the run ended before it was killed")
         finally:
             process.kill()
             process.communicate()
+    before = {reply["key"] for reply in command.replies()}
+    assert len(before) > 50
     assert command().returncode == 0
     keys = [reply["key"] for reply in command.replies()]
+    assert before <= set(keys)
     assert len(keys) == len(set(keys))
-    assert server.stats()["duplicates"] <= 16 * kills
+    assert server.stats()["duplicates"] <= 8 * 50
+    server = mock_server("--reply-file", reply_file)
     (tmp_path / "fresh").mkdir()
     fresh = Command(tmp_path / "fresh", server.base_url, limit=170)
     assert fresh().returncode == 0
