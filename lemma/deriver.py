@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -18,6 +19,8 @@ from types import TracebackType
 from typing import Any
 
 from lemma.errors import LemmaError, RunError
+
+NICENESS = 10  # calls come first where cores are few: the endpoint must not wait for what can be done later
 
 
 class Deriver:
@@ -105,6 +108,8 @@ def _serve(theirs: Connection, derive: Callable[[int], Any]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides, and closes the pipe
     _die_with_parent()
+    os.nice(NICENESS)
+    gc.freeze()  # what the parent made is shared with it, and no garbage
     while True:
         try:
             number = theirs.recv()
