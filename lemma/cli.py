@@ -190,6 +190,34 @@ def status(
     typer.echo(json.dumps(found, indent=1, ensure_ascii=False) if as_json else status_table(found))
 
 
+@app.command()
+def audit(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.", show_default=False)],
+    rows: Annotated[int, typer.Option("-n", "--rows", metavar="N", min=1, help="Rows to judge.")] = 100,
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who judges.")] = "me",
+    export_to: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--export", metavar="FILE.csv", help="Write the rows as a spreadsheet to fill."),
+    ] = None,
+    import_from: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--import", metavar="FILE.csv", help="Take over the verdicts of a filled one."),
+    ] = None,
+    report: Annotated[bool, typer.Option("--report", help="Show what the verdicts say.")] = False,
+) -> None:
+    """Judge a sample of a run's rows by hand: how often are their labels wrong? Resumes by itself."""
+    from lemma.auditing import export_sheet, import_sheet, judge, report_audit
+
+    if (export_to is not None) + (import_from is not None) + report > 1:
+        raise typer.BadParameter("--export, --import and --report are three things: give one at a time")
+    if export_to is not None:
+        typer.echo(export_sheet(run, rows, by, export_to))
+    elif import_from is not None:
+        typer.echo(import_sheet(run, by, import_from))
+    else:
+        typer.echo(report_audit(run) if report else judge(run, rows, by))
+
+
 @app.command(context_settings={"ignore_unknown_options": True})  # so that -5 is an answer
 def verify(
     prediction: Annotated[str, typer.Argument(metavar="PREDICTION", show_default=False)],

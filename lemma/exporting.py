@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lemma import __version__
+from lemma.audit.tally import read_audit
 from lemma.config import Config
 from lemma.exports import CardFacts, SourceFacts, StageFacts, export_run
 from lemma.groups import read_groups
@@ -53,7 +55,10 @@ class ExportWork:
         self._parts = parts
         self._folder = run / "export"
         self._manifest = self._folder / "export.manifest"
-        self._facts = _card_facts(config, stages, target, students, problems)
+        audit = read_audit(run, last_stage(config))  # an input of the card: verdicts that are new make it anew
+        figures = audit.figures if audit and audit.figures.rows else None
+        facts = _card_facts(config, stages, target, students, problems)
+        self._facts = dataclasses.replace(facts, audit=figures)
         self._fingerprint = self._hash()
 
     def _hash(self) -> str:

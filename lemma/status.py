@@ -7,7 +7,9 @@ It reads the folder without its lock, also while a run is going on. The JSON for
                  "reasons": {"judged_correct": 300, …},
                  "spent": {"kept": {"replies": 2600, "input_tokens": …, "cached_input_tokens": …, "output_tokens": …,
                                     "cost_usd": 1.25 | null}, …}}, …],
-     "tokens": 9000000, "cost_usd": 12.5 | null, "estimate": the plan or pilot kept in the folder | null}
+     "tokens": 9000000, "cost_usd": 12.5 | null, "estimate": the plan or pilot kept in the folder | null,
+     "audit": {"rows": 100, "annotators": 2, "claims": {"type_is_right": {"right": 88, "wrong": 12, "unsure": 0,
+               "label_error": 0.12, "low": 0.07, "high": 0.198}, …}, …} | null}
 
 Units, kept and rejected are those of finished parts; `spent` counts every reply on disk once (see `lemma.ledger`).
 """
@@ -20,8 +22,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from lemma.audit.tally import figures_tree, read_audit, status_line
 from lemma.config import Config
 from lemma.errors import RunError
+from lemma.exporting import last_stage
 from lemma.ledger import LedgerLine, read_ledger, total_cost
 from lemma.pipeline import STAGES, Pipeline
 from lemma.plan import PLAN_FILE, money
@@ -63,6 +67,7 @@ def read_status(run: Path) -> dict[str, Any]:
     stages = [_stage(name, pipeline.parts, fresh.get(name, {}), lines) for name in STAGES[:-1]]
     if config.smooth.scope == "off":
         stages = [stage for stage in stages if stage["stage"] != "smooth"]
+    audit = read_audit(run, last_stage(config))
     return {
         "version": STATUS_VERSION,
         "run": str(run),
@@ -72,6 +77,7 @@ def read_status(run: Path) -> dict[str, Any]:
         "tokens": sum(line.usage.input_tokens + line.usage.output_tokens for line in lines),
         "cost_usd": total_cost(lines),
         "estimate": read_json(run / PLAN_FILE),
+        "audit": figures_tree(audit.figures) if audit else None,
     }
 
 
@@ -147,7 +153,7 @@ def status_table(status: dict[str, Any]) -> str:
     ]
     lost = [f"{name} {sum(s['spent'].get(name, {}).get('replies', 0) for s in status['stages'])}" for name in _LOST]
     tail = f"in all: {status['tokens']} tokens, {money(status['cost_usd'])}; of the replies {', '.join(lost)}"
-    return "\n".join([head, *lines, tail])
+    return "\n".join([head, *lines, tail, *([status_line(status["audit"])] if status["audit"] else [])])
 
 
 _LOST = ("kept", "rejected", "retried", "refused", "unused", "open")

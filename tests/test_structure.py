@@ -34,6 +34,8 @@ LAYERS = [
     {"stages"},
     # disk
     {"shards"},
+    # what people found; the card tells it
+    {"audit"},
     # what answers, what is kept of it, what it is turned into
     {"replies", "exports", "teacher", "derive", "deriver", "budget"},
     {"engine"},
@@ -45,6 +47,7 @@ LAYERS = [
     {"pipeline"},
     {"plan"},
     {"status", "pilot"},
+    {"auditing"},
     {"cli"},
 ]
 """A module imports from layers above its own only, and inside its own package. A longer name goes before a shorter."""

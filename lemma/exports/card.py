@@ -15,6 +15,7 @@ from typing import Any
 from lemma.config import Config
 from lemma.exports.base import ExportFormat
 from lemma.exports.facts import CardFacts, RowCounts, StageFacts
+from lemma.exports.labels import label_error
 from lemma.exports.markdown import Cells, fenced, percent, table, word
 from lemma.exports.registry import ROWS
 from lemma.reasons import REASONS
@@ -56,6 +57,7 @@ def card(
         _contents(facts, counts),
         _yields([*facts.stages, export]),
         _guarantees(facts, config),
+        *([label_error(facts.audit)] if facts.audit else []),
         _origin(facts, config),
     ]
     return "\n\n".join(sections) + "\n"

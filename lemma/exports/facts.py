@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lemma.audit.figures import AuditFigures
 from lemma.records import TrainingRow
 
 
@@ -50,6 +51,8 @@ class CardFacts:
     """Error type → share that injection aimed at; empty where nothing was injected."""
     is_demonstration: bool = False
     """Whether the problems are test questions, so that nobody should train on the rows."""
+    audit: AuditFigures | None = None
+    """What people found who judged a sample of the rows; null where nobody did."""
 
 
 @dataclass(slots=True)
