@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 from pathlib import Path
@@ -76,6 +77,8 @@ def judge(run: Path, number: int, name: str) -> str:
         raise InputError(
             f"this is no terminal; `lemma audit {run} --export FILE.csv` makes a sheet to fill, --import takes it back"
         )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that is not of UTF-8 shows ? for what it has not
     try:
         rows, definitions = _sample(run, number)
         with VerdictFile(run, name) as verdicts, Keyboard(sys.stdin.fileno()) as keyboard:

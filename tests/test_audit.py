@@ -40,8 +40,8 @@ def lines_of(run: Path, name: str = "me") -> list[dict[str, str]]:
     return [json.loads(line) for line in (run / "audit" / f"{name}.jsonl").read_bytes().splitlines()]
 
 
-def audit(run: Path, *arguments: str | Path) -> Terminal:
-    return Terminal("audit", run, "-n", str(ROWS), *arguments)
+def audit(run: Path, *arguments: str | Path, encoding: str = "utf-8") -> Terminal:
+    return Terminal("audit", run, "-n", str(ROWS), *arguments, encoding=encoding)
 
 
 def claim(number: int) -> str:
@@ -156,6 +156,27 @@ def test_ctrl_c_and_ctrl_d_leave_verdicts_on_disk_and_the_terminal_as_it_was(run
             assert terminal.echoes()
             assert "the same command goes on" in terminal.screen
         assert len(lines_of(run)) == number
+
+
+def test_behind_ctrl_z_and_fg_single_keys_are_read_again(run: Path) -> None:
+    with audit(run) as terminal:
+        terminal.until(claim(1))
+        terminal.process.send_signal(signal.SIGSTOP)
+        terminal.set_line_mode()  # as the shell does
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.press("y")
+        terminal.until(claim(2))
+        terminal.press("q")
+        assert terminal.end() == 0
+    assert len(lines_of(run)) == 1
+
+
+def test_a_terminal_without_utf_8_shows_what_it_can(run: Path) -> None:
+    with audit(run, encoding="latin-1") as terminal:
+        shown = terminal.until(claim(1))
+        assert "? That makes 99." in shown
+        terminal.press("q")
+        assert terminal.end() == 0
 
 
 def test_a_killed_session_goes_on_behind_its_last_verdict(run: Path) -> None:

@@ -101,6 +101,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
         with path.open("rb") as file:
             yield from enumerate(file, 1)
+    except FileNotFoundError:
+        return  # a run going on has just taken the part away
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
 

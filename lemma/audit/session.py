@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import termios
 import tty
 from collections.abc import Callable, Mapping, Sequence
@@ -37,13 +38,24 @@ class Keyboard:
 
     def __enter__(self) -> Keyboard:
         self._before = termios.tcgetattr(self._terminal)
-        tty.setcbreak(self._terminal, termios.TCSADRAIN)
+        # behind Ctrl-Z and `fg` the shell's mode is on: ours has to be set anew
+        self._old_handler = signal.signal(signal.SIGCONT, lambda *_: self._set_mode())
+        self._by_line = False
+        self._set_mode()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
+        signal.signal(signal.SIGCONT, self._old_handler)
+        self._by_line = True
+        self._set_mode()
+
+    def _set_mode(self) -> None:
+        if self._by_line:
+            termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
+        else:
+            tty.setcbreak(self._terminal, termios.TCSADRAIN)
 
     def key(self) -> str:
         """The next key, in lower case; Ctrl-D where the terminal is gone."""
@@ -58,11 +70,13 @@ class Keyboard:
         self._typed = list(rest)
         if is_whole:
             return ahead.strip()
-        termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
+        self._by_line = True
+        self._set_mode()
         try:
             return (ahead + os.read(self._terminal, 4096).decode(errors="replace")).strip()
         finally:
-            tty.setcbreak(self._terminal, termios.TCSADRAIN)
+            self._by_line = False
+            self._set_mode()
 
 
 class Session:

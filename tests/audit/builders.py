@@ -51,9 +51,9 @@ def hostile_row(number: int, text: str) -> Trajectory:
 class Terminal:
     """`lemma` in a process of its own on a pseudo-terminal; a context manager, which ends both."""
 
-    def __init__(self, *arguments: str | Path, columns: int = 90) -> None:
+    def __init__(self, *arguments: str | Path, encoding: str = "utf-8") -> None:
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 90, 0, 0))
         environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from lemma.cli import main; main()", *map(str, arguments)],
@@ -61,7 +61,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             cwd=ROOT,
-            env=environment,
+            env=environment | {"PYTHONIOENCODING": encoding},
             start_new_session=True,
             preexec_fn=_take_terminal,
         )
@@ -93,6 +93,12 @@ class Terminal:
     def echoes(self) -> bool:
         """Whether the terminal is in its usual mode."""
         return bool(termios.tcgetattr(self._slave)[3] & termios.ECHO)
+
+    def set_line_mode(self) -> None:
+        """Puts the terminal into its usual mode."""
+        attributes = termios.tcgetattr(self._slave)
+        attributes[3] |= termios.ECHO | termios.ICANON
+        termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
 
     def _read(self, timeout_s: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], timeout_s)
