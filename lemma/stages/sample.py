@@ -1,4 +1,7 @@
-"""The student solves the problems; solutions that came with them are scored, not asked for again."""
+"""The student solves the problems; solutions that came with them are scored, not asked for again.
+
+What is no whole solution is set aside here, before a teacher is asked about it: a text cut at its limit, or a loop.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from lemma.answers import Verdict, compare, extract_answer
+from lemma.checks import has_no_loop
 from lemma.config import Config
 from lemma.prompts import Prompts
 from lemma.records import MadeBy, Sample, content_hash, make_id
@@ -15,7 +19,7 @@ from lemma.stages.asking import hash_content
 from lemma.stages.base import Group, Reply, Request, SampleUnit
 from lemma.stages.reading import encodable, require_whole
 
-VERSION: Final = 1
+VERSION: Final = 2
 IS_CORRECT: Final = {Verdict.EQUAL: True, Verdict.DIFFERENT: False, Verdict.UNDECIDED: None}
 
 
@@ -113,4 +117,9 @@ class SampleStage:
         )
 
     def check(self, unit: SampleUnit, record: Sample) -> None:
-        """Every solution is kept, right or wrong; the stages after this one choose."""
+        """Every solution that does not go round in circles is kept, right or wrong; the stages after this one choose.
+
+        Raises:
+            Rejected: `loop`: no trajectory may hold it, and what a teacher said of it would be paid for in vain.
+        """
+        has_no_loop(record.text)

@@ -72,3 +72,11 @@ def test_the_fingerprint_follows_what_decides_the_output() -> None:
     assert of() == of(student={"model": "student", "api": "completions", "base_url": "http://x", "timeout_s": 5})
     assert of() != of(student={"model": "student", "api": "chat"})
     assert of() != of(sample={"temperature": 0.1})
+
+
+def test_a_solution_that_goes_round_in_circles_is_set_aside_whether_asked_for_or_given() -> None:
+    circling = WRONG + "\nThe son of the mother of" + " the mother of" * 60
+    stage = SampleStage(config(), PROMPTS)
+    (unit,) = stage.units(given(circling))
+    assert reason(stage, unit) == "loop"
+    assert reason(stage, next(iter(stage.units(Group(PENCILS)))), circling) == "loop"

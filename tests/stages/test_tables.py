@@ -148,7 +148,7 @@ def test_a_students_solution_is_taken_as_it_is_and_scored(case: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("case", [case for case in SAMPLES if "reason" in case], ids=lambda case: case["why"])
-def test_a_student_that_says_nothing_or_is_cut_gives_none(case: dict[str, Any]) -> None:
+def test_a_student_that_says_nothing_is_cut_or_goes_round_in_circles_gives_none(case: dict[str, Any]) -> None:
     with pytest.raises(UnitError) as caught:
         outcome("sample", case, "tags")
     assert caught.value.reason == case["reason"]
