@@ -9,10 +9,11 @@ from pathlib import Path
 
 import typer
 
+from lemma.audit.report import report, unreadable_line
 from lemma.audit.rows import draw
 from lemma.audit.session import Keyboard, Session
 from lemma.audit.sheet import read_sheet, write_sheet
-from lemma.audit.tally import read_audit, report, unreadable_line
+from lemma.audit.tally import read_audit
 from lemma.audit.verdicts import VerdictFile, verdict_path
 from lemma.config import Config
 from lemma.errors import ConfigError, InputError, Interrupted

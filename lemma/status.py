@@ -22,7 +22,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from lemma.audit.tally import figures_tree, read_audit, status_line
+from lemma.audit.report import status_line
+from lemma.audit.tally import figures_tree, read_audit
 from lemma.config import Config
 from lemma.errors import RunError
 from lemma.exporting import last_stage

@@ -6,5 +6,6 @@
 
     {"id":"t-3f0c…","shown":"9a1b…","claim":"type_is_right","said":"no"}
 
-`rows` draws the sample, `session` and `sheet` collect verdicts, `tally` counts them, `figures` holds the statistics.
+`rows` draws the sample, `session` and `sheet` collect verdicts, `tally` counts them, `figures` holds the
+statistics, `report` tells what was found.
 """

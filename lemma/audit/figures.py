@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, fmean
 from typing import Final
 
+DISPUTED: Final = "disputed"
 _Z: Final = NormalDist().inv_cdf(0.975)
 
 
@@ -20,10 +21,12 @@ class Counts:
     yes: int = 0
     no: int = 0
     unsure: int = 0
+    disputed: int = 0
+    """As many annotators said `yes` as said `no`: decided by nobody yet."""
 
     @property
     def error(self) -> float | None:
-        """Share of `no` among the decided, `unsure` left out; None where nothing was decided."""
+        """Share of `no` among the decided, the others left out; None where nothing was decided."""
         decided = self.yes + self.no
         return self.no / decided if decided else None
 
@@ -56,6 +59,8 @@ class AuditFigures:
     """One of `CLAIMS` → its counts."""
     whole: Counts
     """Rows judged in full: `yes` where all five claims hold, `no` where one does not."""
+    alone: Mapping[str, tuple[float, float]]
+    """Claim → the lowest and the highest label error that an annotator alone finds; empty for one annotator."""
     agreement: Mapping[str, Agreement]
     """Claim → agreement; empty where no row was judged twice."""
     outdated: int
@@ -79,10 +84,13 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
 
 
 def consensus(verdicts: Sequence[str]) -> str:
-    """What most annotators said; `unsure` where that is a tie."""
-    ordered = Counter(verdicts).most_common(2)
-    is_tie = len(ordered) > 1 and ordered[0][1] == ordered[1][1]
-    return "unsure" if is_tie else ordered[0][0]
+    """What most annotators said; in a tie `disputed` between `yes` and `no`, else `unsure`."""
+    counts = Counter(verdicts)
+    most = [said for said, count in counts.items() if count == max(counts.values())]
+    if len(most) == 1:
+        return most[0]
+    # a claim that half of them found false must not pass as one that nobody could decide
+    return DISPUTED if {"yes", "no"} <= set(most) else "unsure"
 
 
 def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:

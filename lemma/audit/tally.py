@@ -1,4 +1,4 @@
-"""From verdicts on disk to figures, and how people read them."""
+"""From verdicts on disk to figures."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lemma.audit.figures import Agreement, AuditFigures, Counts, agreement, consensus
+from lemma.audit.figures import DISPUTED, AuditFigures, Counts, agreement, consensus
 from lemma.audit.rows import find
-from lemma.audit.screen import flat
-from lemma.audit.verdicts import CLAIMS, NOTE, annotators, short, shown_of
+from lemma.audit.verdicts import CLAIMS, NOTE, annotators, shown_of
 
 Said = dict[str, dict[str, dict[str, str]]]
 """Claim (or note) → annotator → row's id → what was said."""
@@ -26,6 +25,8 @@ class Audit:
     """Annotator → rows judged."""
     wrong: Mapping[str, list[str]]
     """Row's id → claims that do not hold."""
+    disputed: Mapping[str, list[str]]
+    """Row's id → claims that as many found true as false."""
     notes: Mapping[str, list[str]]
     """Row's id → notes, each with its annotator."""
     unreadable: Mapping[str, list[int]]
@@ -35,7 +36,7 @@ class Audit:
 def read_audit(run: Path, stage: str) -> Audit | None:
     """Counts the verdicts of all annotators about the rows as they are now; None where nobody judged any.
 
-    Where several judged a claim, what most of them said counts, and a tie as `unsure`.
+    Where several judged a claim, what most of them said counts, and a tie is `disputed` or `unsure`.
 
     Args:
         run: the run's folder.
@@ -78,16 +79,37 @@ def _audit(said: Said, rows_by: Mapping[str, int], outdated: int, unreadable: Ma
         annotators=len(rows_by),
         claims={claim: _counts(Counter(words.values())) for claim, words in agreed.items()},
         whole=_counts(whole),
+        alone=_alone(said) if len(rows_by) > 1 else {},
         agreement={claim: one for claim, one in found.items() if one is not None},
         outdated=outdated,
     )
-    wrong = {row: [claim for claim, words in agreed.items() if words.get(row) == "no"] for row in rows}
     notes: dict[str, list[str]] = {}
     for name, texts in said[NOTE].items():
         for row, text in texts.items():
             if text:
                 notes.setdefault(row, []).append(f"{name}: {text}")
-    return Audit(figures, rows_by, {row: claims for row, claims in wrong.items() if claims}, notes, unreadable)
+    wrong, disputed = _claims_of(agreed, "no"), _claims_of(agreed, DISPUTED)
+    return Audit(figures, rows_by, wrong, disputed, notes, unreadable)
+
+
+def _claims_of(agreed: Mapping[str, Mapping[str, str]], wanted: str) -> dict[str, list[str]]:
+    """Row's id → claims about which this is what was said."""
+    found: dict[str, list[str]] = {}
+    for claim, words in agreed.items():
+        for row, word in words.items():
+            if word == wanted:
+                found.setdefault(row, []).append(claim)
+    return found
+
+
+def _alone(said: Said) -> dict[str, tuple[float, float]]:
+    found = {}
+    for claim in CLAIMS:
+        counted = [_counts(Counter(words.values())).error for words in said[claim].values()]
+        errors = [error for error in counted if error is not None]
+        if errors:
+            found[claim] = min(errors), max(errors)
+    return found
 
 
 def _by_row(said: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -103,87 +125,11 @@ def _is_full(agreed: Mapping[str, Mapping[str, str]], row: str) -> bool:
 
 
 def _whole(words: list[str]) -> str:
-    return "no" if "no" in words else "unsure" if "unsure" in words else "yes"
+    return next((word for word in ("no", DISPUTED, "unsure") if word in words), "yes")
 
 
 def _counts(counter: Counter[str]) -> Counts:
-    return Counts(counter["yes"], counter["no"], counter["unsure"])
-
-
-# ── for people ──
-
-
-def error_cells(counts: Counts) -> tuple[str, str]:
-    """Label error and its interval: ``("12.0 %", "7.0–19.8 %")``; dashes where nothing was decided."""
-    error, interval = counts.error, counts.interval
-    if error is None or interval is None:
-        return "–", "–"
-    return f"{100 * error:.1f} %", f"{100 * interval[0]:.1f}–{100 * interval[1]:.1f} %"
-
-
-def agreement_cells(found: Agreement | None) -> tuple[str, str]:
-    """Share and kappa: ``("92.0 %", "0.71")``."""
-    if found is None:
-        return "–", "–"
-    return f"{100 * found.share:.1f} %", "undefined" if found.kappa is None else f"{found.kappa:.2f}"
-
-
-def report(audit: Audit) -> str:
-    """The whole report as text."""
-    figures = audit.figures
-    names = ", ".join(f"{name} {count}" for name, count in audit.rows_by.items())
-    head = ["claim", "right", "wrong", "unsure", "label error", "95 % interval"]
-    table = [head + (["agreement", "kappa"] if figures.agreement else [])]
-    for claim, text in CLAIMS.items():
-        table.append(_line(text, figures.claims[claim]))
-        if figures.agreement:
-            table[-1] += agreement_cells(figures.agreement.get(claim))
-    table.append(_line("all five (rows judged in full)", figures.whole))
-    widths = [max(len(row[at]) for row in table if at < len(row)) for at in range(len(table[0]))]
-    lines = [f"{figures.rows} rows judged" + (f": {names}" if names else "")]
-    lines += [
-        "  ".join(
-            cell.rjust(width) if at else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=False))
-        )
-        for row in table
-    ]
-    lines += _explained(audit)
-    ids = sorted(audit.wrong.keys() | audit.notes.keys())
-    if ids:
-        lines.append("rows with a claim that does not hold, or with a note:")
-    lines += [
-        "  ".join(
-            ["", flat(row), ", ".join(map(short, audit.wrong.get(row, []))), *map(flat, audit.notes.get(row, []))]
-        ).rstrip()
-        for row in ids
-    ]
-    return "\n".join(lines)
-
-
-def _line(text: str, counts: Counts) -> list[str]:
-    return [text, str(counts.yes), str(counts.no), str(counts.unsure), *error_cells(counts)]
-
-
-def _explained(audit: Audit) -> list[str]:
-    figures = audit.figures
-    lines = ["label error: wrong / (right + wrong), with Wilson's interval; unsure counts apart"]
-    if figures.annotators > 1:
-        lines.append("several annotators: what most said counts, a tie as unsure")
-    if figures.agreement:
-        way = "Cohen's kappa" if figures.annotators == 2 else "means over all pairs, kappa Cohen's (so Light's)"
-        lines.append(f"agreement: over the rows two judged, unsure being a third answer; {way}")
-    if figures.outdated:
-        lines.append(f"left out: {figures.outdated} verdicts about rows that the run no longer has as they were shown")
-    for name, numbers in audit.unreadable.items():
-        lines.append(unreadable_line(name, numbers))
-    return lines
-
-
-def unreadable_line(name: str, numbers: list[int]) -> str:
-    """Tells which lines of a file were passed over."""
-    shown = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
-    return f"passed over in audit/{name}.jsonl: line {shown} (half-written, or no verdict)"
+    return Counts(counter["yes"], counter["no"], counter["unsure"], counter[DISPUTED])
 
 
 def figures_tree(figures: AuditFigures) -> dict[str, Any]:
@@ -193,6 +139,7 @@ def figures_tree(figures: AuditFigures) -> dict[str, Any]:
         "annotators": figures.annotators,
         "outdated": figures.outdated,
         "claims": {claim: _counts_tree(counts) for claim, counts in figures.claims.items()},
+        "each_alone": {claim: {"low": low, "high": high} for claim, (low, high) in figures.alone.items()},
         "all_claims": _counts_tree(figures.whole),
         "agreement": {
             claim: {"rows": one.rows, "share": one.share, "kappa": one.kappa}
@@ -207,20 +154,8 @@ def _counts_tree(counts: Counts) -> dict[str, Any]:
         "right": counts.yes,
         "wrong": counts.no,
         "unsure": counts.unsure,
+        "disputed": counts.disputed,
         "label_error": counts.error,
         "low": low,
         "high": high,
     }
-
-
-def status_line(tree: Mapping[str, Any]) -> str:
-    """One line for `lemma status`, from `figures_tree`."""
-    cells = []
-    for claim, one in tree["claims"].items():
-        if one["label_error"] is not None:
-            cells.append(
-                f"{short(claim)} {100 * one['label_error']:.1f} % ({100 * one['low']:.1f}–{100 * one['high']:.1f})"
-            )
-    head = f"audit: {tree['rows']} rows judged by {tree['annotators']}"
-    left = f"; {tree['outdated']} verdicts are about rows as they no longer are" if tree["outdated"] else ""
-    return f"{head}; label error {', '.join(cells) or 'not known yet'}{left}"

@@ -82,8 +82,10 @@ def test_agreement_of_more_is_the_mean_over_pairs() -> None:
     assert found.kappa == pytest.approx(sum(kappas) / len(kappas))
 
 
-def test_what_most_say_counts_and_a_tie_is_unsure() -> None:
+def test_what_most_say_counts_and_as_many_yes_as_no_is_disputed() -> None:
     assert consensus(["no"]) == "no"
     assert consensus(["yes", "no", "no"]) == "no"
-    assert consensus(["yes", "no"]) == "unsure"
-    assert consensus(["yes", "no", "unsure"]) == "unsure"
+    assert consensus(["yes", "no"]) == "disputed"
+    assert consensus(["unsure", "no", "yes"]) == "disputed"
+    assert consensus(["yes", "unsure"]) == "unsure"
+    assert consensus(["no", "unsure", "no", "unsure", "yes"]) == "unsure"

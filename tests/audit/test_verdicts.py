@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lemma.audit.tally import Audit, read_audit, report
+from lemma.audit.figures import Counts
+from lemma.audit.report import report
+from lemma.audit.tally import Audit, read_audit
 from lemma.audit.verdicts import CLAIMS, Judged, VerdictFile, shown_of, verdict_path
 from lemma.errors import InputError, RunError
 from lemma.records import Trajectory
@@ -65,7 +67,7 @@ def test_a_half_written_last_line_is_passed_over_told_and_swallows_nothing(tmp_p
         audit = audit_of(run)
         assert audit.unreadable == {"anna": [2]}
         assert (audit.figures.claims["answer_is_wrong"].yes, audit.figures.claims["answer_is_wrong"].no) == (1, 1)
-        assert "passed over in audit/anna.jsonl: line 2" in report(audit)
+        assert "Passed over in audit/anna.jsonl: line 2" in report(audit)
 
 
 def test_a_last_line_that_lacks_its_line_break_only_counts(tmp_path: Path) -> None:
@@ -115,7 +117,7 @@ def test_verdicts_about_rows_that_have_changed_or_gone_are_left_out_and_told(tmp
     write_part(run, 0, [changed, *ROWS[2:]])
     audit = audit_of(run)
     assert (audit.figures.rows, audit.figures.outdated) == (1, 4)
-    assert "left out: 4 verdicts about rows that the run no longer has" in report(audit)
+    assert "Left out: 4 verdicts about rows that the run no longer has" in report(audit)
 
 
 def test_the_report_tells_errors_agreement_and_what_was_found_wrong(tmp_path: Path) -> None:
@@ -130,17 +132,16 @@ def test_the_report_tells_errors_agreement_and_what_was_found_wrong(tmp_path: Pa
     figures = audit.figures
     assert (figures.rows, figures.annotators) == (10, 2)
     # about two rows both say no; about two they differ
-    assert (
-        figures.claims["type_is_right"].yes,
-        figures.claims["type_is_right"].no,
-        figures.claims["type_is_right"].unsure,
-    ) == (6, 2, 2)
-    assert (figures.whole.yes, figures.whole.no, figures.whole.unsure) == (6, 2, 2)
+    assert figures.claims["type_is_right"] == Counts(yes=6, no=2, unsure=0, disputed=2)
+    assert figures.claims["reflection_is_true"] == Counts(yes=6, no=0, unsure=4, disputed=0)
+    assert figures.whole == Counts(yes=6, no=2, unsure=0, disputed=2)
+    assert figures.alone["type_is_right"] == (0.2, 1.0)
     assert (figures.agreement["type_is_right"].rows, figures.agreement["type_is_right"].share) == (4, 0.5)
     text = report(audit)
     assert text.splitlines()[0] == "10 rows judged: anna 10, bob 4"
     assert "25.0 %" in text
-    assert f"{ROWS[0].id}  type  bob: the �[31mtype�[0m is odd" in text
+    assert f"{ROWS[2].id}  disputed: type\n" in text + "\n"
+    assert f"{ROWS[0].id}  wrong: type; bob: the �[31mtype�[0m is odd" in text
     assert "\x1b" not in text
 
 
