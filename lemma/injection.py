@@ -7,6 +7,7 @@ the same plan. Only when the plan is complete are the parts written.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +18,11 @@ from lemma.derive import Derived, derive
 from lemma.prompts import Prompts
 from lemma.records import Mistake, Problem, Rejection, content_hash
 from lemma.replies import ReplyStore
-from lemma.shards import StageFolder, read_records
+from lemma.shards import StageFolder, read_records, write_json
 from lemma.stages.inject import Assignment, InjectStage
-from lemma.stages.rounds import Slot, plan_round
+from lemma.stages.rounds import MAX_ROUNDS, Slot, plan_round
 from lemma.stagework import Inputs, StageWork, WorkPart
 from lemma.taxonomy import ErrorType
-
-MAX_ROUNDS = 4
 
 Ask = Callable[[StageWork, Sequence[WorkPart], str], None]
 """Runs the engine over the parts of a stage, under a label for progress."""
@@ -99,12 +98,15 @@ class Injection:
         for number in range(1, MAX_ROUNDS + 1):
             plan = self._plan_round(places, number)
             if not plan:
-                break
+                continue
             work = self.work(plan)
             outcomes: Outcomes = {}
             parts = [_RoundPart(work, part, outcomes) for part in range(self._parts)]
             ask(work, parts, f"inject {number}")
-            _learn(places, outcomes)
+            _learn(places, outcomes, number)
+        write_json(
+            StageFolder(self._run, "inject").path / "distribution.json", injected_distribution(places, self._targets)
+        )
         work = self.work(_by_problem(places))
         ask(work, [work.open_part(part) for part in (range(self._parts) if rederive else work.stale())], "inject")
 
@@ -121,13 +123,45 @@ class Injection:
             by_dataset.setdefault(place.dataset, []).append(place)
         plan: dict[str, list[Assignment]] = {}
         for dataset, members in by_dataset.items():
-            drawn = plan_round(self._targets[dataset], [place.outcome for place in members], seed=self._config.seed)
+            drawn = plan_round(
+                self._targets[dataset], [place.outcome for place in members], seed=self._config.seed, number=number
+            )
             for place, error_type in zip(members, drawn, strict=True):
                 if error_type is not None:
                     assignment = Assignment(place.number, number, error_type)
                     place.asked += (assignment,)
                     plan.setdefault(place.problem_id, []).append(assignment)
         return plan
+
+
+def injected_distribution(places: Iterable[_Place], targets: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """What injection aimed at and what it came to.
+
+    Returns:
+        ``{"datasets": {name: {"slots", "kept", "shortfall", "total_variation", "types": {type: {"target", "drawn",
+        "kept", "share"}}}}}``: `drawn` counts asks over all rounds, `shortfall` slots that stayed empty,
+        `total_variation` (0 to 1) how far the kept shares are from the target.
+    """
+    members: dict[str, list[_Place]] = {name: [] for name in sorted(targets)}
+    for place in places:
+        members[place.dataset].append(place)
+    return {"datasets": {name: _came_to(members[name], targets[name]) for name in members}}
+
+
+def _came_to(places: Sequence[_Place], target: Mapping[str, float]) -> dict[str, Any]:
+    drawn = Counter(assignment.error_type for place in places for assignment in place.asked)
+    kept = Counter(place.outcome.kept for place in places if place.outcome.kept is not None)
+    shares = {name: kept[name] / (kept.total() or 1) for name in target}
+    return {
+        "slots": len(places),
+        "kept": kept.total(),
+        "shortfall": len(places) - kept.total(),
+        "total_variation": round(sum(abs(shares[name] - target[name]) for name in target) / 2, 6),
+        "types": {
+            name: {"target": target[name], "drawn": drawn[name], "kept": kept[name], "share": round(shares[name], 6)}
+            for name in sorted(target, key=lambda name: (-target[name], name))
+        },
+    }
 
 
 def _by_problem(places: Iterable[_Place]) -> dict[str, list[Assignment]]:
@@ -137,14 +171,18 @@ def _by_problem(places: Iterable[_Place]) -> dict[str, list[Assignment]]:
     return plan
 
 
-def _learn(places: Iterable[_Place], outcomes: Outcomes) -> None:
+def _learn(places: Iterable[_Place], outcomes: Outcomes, number: int) -> None:
     """Notes what came of a round: kept, declined for good, or open for a fresh draw."""
     for place in places:
-        verdict, error_type = outcomes.get((place.problem_id, place.number), ("open", ""))
+        if not place.asked or place.asked[-1].round != number:
+            continue
+        verdict, error_type = outcomes.get((place.problem_id, place.number), ("open", place.asked[-1].error_type))
+        slot = place.outcome
         if verdict == "kept":
-            place.outcome = replace(place.outcome, kept=error_type)
-        elif verdict == "declined":
-            place.outcome = replace(place.outcome, declined=place.outcome.declined | {error_type})
+            place.outcome = replace(slot, kept=error_type)
+            continue
+        declined = slot.declined | {error_type} if verdict == "declined" else slot.declined
+        place.outcome = replace(slot, declined=declined, failed=(*slot.failed, error_type))
 
 
 class _RoundPart(WorkPart):
