@@ -192,7 +192,7 @@ class Chooser:
             problems = self._train(dataset, 15)
             for problem in problems:
                 self._draw.take(problem.question)
-            drawn = plan_round(TYPES, [Slot(f"{problem.id}/0") for problem in problems], seed=CONFIG.seed)
+            drawn = plan_round(TYPES, [Slot(f"{problem.id}/0") for problem in problems], seed=CONFIG.seed, number=2)
             for problem, error_type in zip(problems, drawn, strict=True):
                 stage = self._injecting(problem, error_type)
                 (unit,) = stage.units(Group(problem))
@@ -216,7 +216,7 @@ class Chooser:
     def _injected(self, dataset: str, num: int) -> Iterator[Mistake]:
         """Mistakes that the embedded teacher makes; their ids, unlike in a run, don't hang on the prompt."""
         problems = self._train(dataset, 60 * num)
-        drawn = plan_round(TYPES, [Slot(f"{problem.id}/0") for problem in problems], seed=CONFIG.seed)
+        drawn = plan_round(TYPES, [Slot(f"{problem.id}/0") for problem in problems], seed=CONFIG.seed, number=2)
         for problem, error_type in zip(problems, drawn, strict=True):
             stage = self._injecting(problem, error_type)
             made = self._answer(stage, next(stage.units(Group(problem))))
