@@ -64,10 +64,13 @@ class Verdict(Record):
 
 
 def shown_of(trajectory: Trajectory) -> str:
-    """A hash of all that an annotator is shown of a row and judges: 16 hex digits."""
+    """A hash of all that an annotator is shown of a row and judges, such as ``v-9a1b5c…``.
+
+    It begins with a letter, since a spreadsheet would read 16 hex digits such as 5154e26178132578 as a number.
+    """
     mistake = trajectory.mistake
     problem = mistake.problem
-    return content_hash(
+    digest = content_hash(
         problem.question,
         problem.answer,
         mistake.solution,
@@ -77,7 +80,8 @@ def shown_of(trajectory: Trajectory) -> str:
         trajectory.prefix,
         trajectory.reflection,
         trajectory.continuation,
-    )[:16]
+    )
+    return f"v-{digest[:16]}"
 
 
 @dataclass

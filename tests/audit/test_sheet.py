@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +88,12 @@ def test_no_cell_is_a_formula_and_each_row_is_one_line(tmp_path: Path) -> None:
         row["answer_is_wrong"] = "yes"
     save(tmp_path / "filled.csv", rows)
     assert take(run, tmp_path / "filled.csv").verdicts == len(hostile)
+
+
+def test_what_comes_back_as_ids_can_be_read_as_no_number(tmp_path: Path) -> None:
+    rows = export(write_run(tmp_path / "run", ROWS), tmp_path / "sheet.csv")
+    assert all(re.fullmatch(r"t-[0-9a-f]{20}", row["id"]) for row in rows)
+    assert all(re.fullmatch(r"v-[0-9a-f]{16}", row["shown"]) for row in rows)
 
 
 @pytest.mark.parametrize("text", [*FORMULAS, "plain", "", "'quoted'", "''=1"])
