@@ -35,11 +35,11 @@ def start_lemma(*arguments: str | Path) -> subprocess.Popen[str]:
     )
 
 
-def run_lemma(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run_lemma(*arguments: str | Path, timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[str]:
     """Runs `lemma` to its end."""
     process = start_lemma(*arguments)
     try:
-        out, err = process.communicate(timeout=TIMEOUT_S)
+        out, err = process.communicate(timeout=timeout_s)
     finally:
         process.kill()
         process.wait()
