@@ -57,8 +57,9 @@ class ExportWork:
         self._manifest = self._folder / "export.manifest"
         audit = read_audit(run, last_stage(config))  # an input of the card: verdicts that are new make it anew
         figures = audit.figures if audit and audit.figures.rows else None
+        came_to: dict[str, Any] = read_json(StageFolder(run, "inject").path / "distribution.json") or {}
         facts = _card_facts(config, stages, target, students, problems)
-        self._facts = dataclasses.replace(facts, audit=figures)
+        self._facts = dataclasses.replace(facts, audit=figures, injected=came_to.get("datasets", {}))
         self._fingerprint = self._hash()
 
     def _hash(self) -> str:

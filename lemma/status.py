@@ -8,6 +8,7 @@ It reads the folder without its lock, also while a run is going on. The JSON for
                  "spent": {"kept": {"replies": 2600, "input_tokens": …, "cached_input_tokens": …, "output_tokens": …,
                                     "cost_usd": 1.25 | null}, …}}, …],
      "tokens": 9000000, "cost_usd": 12.5 | null, "estimate": the plan or pilot kept in the folder | null,
+     "injected": {"gsm8k": {"slots": 500, "kept": 490, "shortfall": 10, "total_variation": 0.012, "types": {…}}, …},
      "audit": {"rows": 100, "annotators": 2, "claims": {"type_is_right": {"right": 88, "wrong": 12, "unsure": 0,
                "label_error": 0.12, "low": 0.07, "high": 0.198}, …}, …} | null}
 
@@ -78,6 +79,7 @@ def read_status(run: Path) -> dict[str, Any]:
         "tokens": sum(line.usage.input_tokens + line.usage.output_tokens for line in lines),
         "cost_usd": total_cost(lines),
         "estimate": read_json(run / PLAN_FILE),
+        "injected": (read_json(run / "inject" / "distribution.json") or {}).get("datasets", {}),
         "audit": figures_tree(audit.figures) if audit else None,
     }
 
@@ -154,7 +156,12 @@ def status_table(status: dict[str, Any]) -> str:
     ]
     lost = [f"{name} {sum(s['spent'].get(name, {}).get('replies', 0) for s in status['stages'])}" for name in _LOST]
     tail = f"in all: {status['tokens']} tokens, {money(status['cost_usd'])}; of the replies {', '.join(lost)}"
-    return "\n".join([head, *lines, tail, *([status_line(status["audit"])] if status["audit"] else [])])
+    mix = [
+        f"injected, {name}: {one['kept']} of {one['slots']}, {one['shortfall']} short, types off their target by "
+        f"{one['total_variation']:.3f} (total variation)"
+        for name, one in status["injected"].items()
+    ]
+    return "\n".join([head, *lines, tail, *mix, *([status_line(status["audit"])] if status["audit"] else [])])
 
 
 _LOST = ("kept", "rejected", "retried", "refused", "unused", "open")

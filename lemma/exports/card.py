@@ -55,6 +55,7 @@ def card(
         _files(formats, counts),
         *([_example(example)] if example else []),
         _contents(facts, counts),
+        *([_injected(facts.injected)] if facts.injected else []),
         _yields([*facts.stages, export]),
         _guarantees(facts, config),
         *([label_error(facts.audit)] if facts.audit else []),
@@ -159,6 +160,21 @@ def _contents(facts: CardFacts, counts: RowCounts) -> str:
         ]
         parts.append(table(["error type", "student", "injected", "share", "share aimed at in injection"], rows))
     return "\n\n".join(parts)
+
+
+def _injected(datasets: Mapping[str, Any]) -> str:
+    rows: list[Cells] = []
+    for dataset, came_to in datasets.items():
+        for name, entry in came_to["types"].items():
+            aimed, share = (f"{100 * entry[key]:.1f} %" for key in ("target", "share"))
+            rows.append([word(dataset), word(name), aimed, entry["drawn"], entry["kept"], share])
+    sums = [
+        f"{word(dataset)}: {came_to['kept']:,} of {came_to['slots']:,} mistakes made, {came_to['shortfall']:,} short; "
+        f"total variation distance from the target {came_to['total_variation']:.3f}."
+        for dataset, came_to in datasets.items()
+    ]
+    heads = ["dataset", "error type", "share aimed at", "asked", "kept", "share kept"]
+    return "\n\n".join(["## Injected mistakes: aimed at and kept", table(heads, rows), *sums])
 
 
 def _of_type(counts: RowCounts, name: str) -> int:

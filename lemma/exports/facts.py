@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lemma.audit.figures import AuditFigures
 from lemma.records import TrainingRow
@@ -49,6 +50,8 @@ class CardFacts:
     """In order, without the export itself."""
     target: Mapping[str, float] = field(default_factory=dict)
     """Error type → share that injection aimed at; empty where nothing was injected."""
+    injected: Mapping[str, Any] = field(default_factory=dict)
+    """Dataset → what injection came to, as in ``inject/distribution.json``; empty where nothing was injected."""
     is_demonstration: bool = False
     """Whether the problems are test questions, so that nobody should train on the rows."""
     audit: AuditFigures | None = None

@@ -103,3 +103,11 @@ def headings(text: str) -> list[str]:
 def test_a_run_that_injected_nothing_has_a_card() -> None:
     assert "none (all mistakes were injected)" in card_of(facts_of(students=(), target={}))
     assert "error type" not in card_of(facts_of(target={}), problems=0)
+
+
+def test_the_card_says_what_injection_aimed_at_and_what_it_came_to() -> None:
+    types = {"missing_step": {"target": 0.25, "drawn": 9, "kept": 4, "share": 0.2}}
+    came_to: dict[str, Any] = {"slots": 21, "kept": 20, "shortfall": 1, "total_variation": 0.05, "types": types}
+    text = card_of(facts_of(injected={"gsm8k": came_to}))
+    assert "| `gsm8k` | `missing_step` | 25.0 % | 9 | 4 | 20.0 % |" in text
+    assert "`gsm8k`: 20 of 21 mistakes made, 1 short; total variation distance from the target 0.050." in text
