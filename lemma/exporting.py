@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,15 @@ from typing import Any
 from lemma import __version__
 from lemma.audit.tally import read_audit
 from lemma.config import Config
-from lemma.exports import CardFacts, SourceFacts, StageFacts, export_run
+from lemma.exports import CardFacts, OverlapFacts, SourceFacts, StageFacts, export_run
 from lemma.groups import read_groups
+from lemma.problems import ProblemsFolder
 from lemma.records import Problem, Trajectory, content_hash
 from lemma.shards import StageFolder, disk_errors, read_json, read_records, write_json
 from lemma.stages.base import Gold
 from lemma.stages.golds import collect_golds
 
-EXPORT_VERSION = "1"
+EXPORT_VERSION = "2"
 LICENCES = {"gsm8k": "MIT", "math": "MIT"}
 
 
@@ -59,7 +61,9 @@ class ExportWork:
         figures = audit.figures if audit and audit.figures.rows else None
         came_to: dict[str, Any] = read_json(StageFolder(run, "inject").path / "distribution.json") or {}
         facts = _card_facts(config, stages, target, students, problems)
-        self._facts = dataclasses.replace(facts, audit=figures, injected=came_to.get("datasets", {}))
+        self._facts = dataclasses.replace(
+            facts, audit=figures, injected=came_to.get("datasets", {}), overlaps=_overlaps(run)
+        )
         self._fingerprint = self._hash()
 
     def _hash(self) -> str:
@@ -136,4 +140,15 @@ def _card_facts(
         stages=tuple(stages),
         target={name: round(share, 6) for name, share in sorted(shares.items())},
         is_demonstration=any(spec.path.startswith("example:") for spec in config.data),
+    )
+
+
+def _overlaps(run: Path) -> tuple[OverlapFacts, ...]:
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for source in (ProblemsFolder(run).summary() or {"sources": []})["sources"]:
+        for test_set, how, count in source["contaminated"]:
+            counts[source["dataset"], test_set, how] += count
+    return tuple(
+        OverlapFacts(dataset, test_set, counts[dataset, test_set, "exact"], counts[dataset, test_set, "overlap"])
+        for dataset, test_set in sorted({(dataset, test_set) for dataset, test_set, _ in counts})
     )

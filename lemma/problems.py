@@ -35,7 +35,7 @@ from lemma.shards import (
 )
 from lemma.stages.base import GivenSample
 
-PROBLEMS_VERSION = "1"
+PROBLEMS_VERSION = "2"
 
 
 class ProblemsFolder(StageFolder):
@@ -146,6 +146,7 @@ def read_into(run: Path, config: Config, fingerprint: str) -> dict[str, Any]:
                 "kept": count.kept,
                 "samples": count.samples,
                 "set_aside": dict(sorted(count.set_aside.items())),
+                "contaminated": [[*by, number] for by, number in sorted(count.contaminated.items())],
             }
             for count in counts
         ],

@@ -15,7 +15,7 @@ READING: Final[dict[str, str]] = {
     "empty_question": "the question is empty",
     "empty_answer": "no final answer could be read from the row",
     "duplicate_id": "a problem with the same id was read before",
-    "contaminated": "the question is in a test set named under `decontaminate`",
+    "contaminated": "the question is in a test set named under `decontaminate`, as it is or by most of its 13-grams",
 }
 """Input lines set aside in ``problems/set_aside.jsonl``."""
 

@@ -112,7 +112,30 @@ def test_a_limit_counts_problems_not_lines(tmp_path: Path) -> None:
     summary = read(tmp_path / "run", limited)
     assert as_numbers(tmp_path / "run") == [[0, 1, 2]]
     aside = {"broken_json": 1, "duplicate_id": 1, "missing_field": 1}
-    assert summary["sources"] == [{"dataset": "rollouts", "kept": 3, "samples": 0, "set_aside": aside}]
+    counts = {"dataset": "rollouts", "kept": 3, "samples": 0, "set_aside": aside, "contaminated": []}
+    assert summary["sources"] == [counts]
+
+
+def test_test_questions_are_counted_by_test_set_and_by_how_they_were_found(tmp_path: Path) -> None:
+    long = "Ann buys three bags with five apples each and gives two of all her apples to Bob; how many are left?"
+    test_sets = [str(tmp_path / "test.jsonl"), str(tmp_path / "other.jsonl")]
+    for name, questions in zip(test_sets, (["What is 1 + 0?", long], ["What is 4+0"]), strict=True):
+        Path(name).write_text("".join(json.dumps({"question": question}) + "\n" for question in questions))
+    rows = [*(row(n) for n in range(5)), {**row(5), "question": long + " Why?"}]
+    summary = read(tmp_path / "run", config(tmp_path, rows, decontaminate=test_sets))
+    (source,) = summary["sources"]
+    assert source["set_aside"] == {"contaminated": 3}
+    assert source["contaminated"] == [
+        [test_sets[1], "exact", 1],
+        [test_sets[0], "exact", 1],
+        [test_sets[0], "overlap", 1],
+    ]
+    aside = [json.loads(line) for line in (tmp_path / "run/problems/set_aside.jsonl").read_text().splitlines()]
+    assert [one["detail"] for one in aside] == [
+        f"the question is in {test_sets[0]}",
+        f"the question is in {test_sets[1]}",
+        f"90 % of the question's 13-grams stand in {test_sets[0]}",
+    ]
 
 
 def test_a_later_source_s_twin_of_an_earlier_problem_is_set_aside(tmp_path: Path) -> None:

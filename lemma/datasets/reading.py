@@ -31,6 +31,8 @@ class SourceCounts:
     """Samples given with the problems kept."""
     set_aside: Counter[str] = field(default_factory=Counter)
     """Rows by reason, a key of `lemma.reasons.READING`."""
+    contaminated: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Of those, the `contaminated` ones by (test set, `exact` or `overlap`)."""
 
     @property
     def read(self) -> int:
@@ -85,7 +87,7 @@ def read_problems(
         if counts is not None:
             counts.append(count)
         for row in dataset.rows(spec):
-            one = row if isinstance(row, SetAside) else _read(row, spec, dataset, decontaminator, seen)
+            one = row if isinstance(row, SetAside) else _read(row, spec, dataset, decontaminator, seen, count)
             if isinstance(one, SetAside):
                 count.set_aside[one.reason] += 1
                 yield one
@@ -98,11 +100,16 @@ def read_problems(
 
 
 def _read(
-    row: Row, spec: DatasetSpec, dataset: Dataset, decontaminator: Decontaminator | None, seen: _Seen
+    row: Row,
+    spec: DatasetSpec,
+    dataset: Dataset,
+    decontaminator: Decontaminator | None,
+    seen: _Seen,
+    count: SourceCounts,
 ) -> ReadProblem | SetAside:
     try:
         parsed = dataset.parse(row, spec)
-        _check(parsed, decontaminator)
+        _check(parsed, decontaminator, count)
         problem = parsed.problem(row.line)
         first = seen.first(problem.id, row.file, row.line)
         if first is not None:
@@ -113,17 +120,18 @@ def _read(
     return ReadProblem(problem, parsed.given, row.file, row.line)
 
 
-def _check(parsed: Parsed, decontaminator: Decontaminator | None) -> None:
-    """Raises `Rejected` where a problem has no question or answer, or is in a test set."""
+def _check(parsed: Parsed, decontaminator: Decontaminator | None, count: SourceCounts) -> None:
+    """Raises `Rejected` where a problem has no question or answer, or is in a test set (and counts which)."""
     if not parsed.question:
         raise Rejected("empty_question")
     if not parsed.reference_solution:
         raise Rejected("missing_field", "the reference solution is empty")
     if not parsed.answer:
         raise Rejected("empty_answer", "no answer in its field, none behind `####`, none in a last \\boxed{}")
-    test_set = decontaminator.test_set_of(parsed.question) if decontaminator else None
-    if test_set is not None:
-        raise Rejected("contaminated", f"the question is in {test_set}")
+    match = decontaminator.match(parsed.question) if decontaminator else None
+    if match is not None:
+        count.contaminated[match.test_set, match.how] += 1
+        raise Rejected("contaminated", str(match))
 
 
 def fingerprint_of(spec: DatasetSpec) -> str:

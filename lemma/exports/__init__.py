@@ -9,7 +9,7 @@ an `ExportFormat`, and its line in `registry.FORMATS`.
 """
 
 from lemma.exports.base import ExportFormat, JsonArray, JsonLines, RowWriter
-from lemma.exports.facts import CardFacts, ExportSummary, RowCounts, SourceFacts, StageFacts
+from lemma.exports.facts import CardFacts, ExportSummary, OverlapFacts, RowCounts, SourceFacts, StageFacts
 from lemma.exports.plain import PlainSource
 from lemma.exports.registry import FORMATS, formats_of
 from lemma.exports.rows import row_of
@@ -22,6 +22,7 @@ __all__ = [
     "ExportSummary",
     "JsonArray",
     "JsonLines",
+    "OverlapFacts",
     "PlainSource",
     "RowCounts",
     "RowWriter",

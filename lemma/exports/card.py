@@ -57,6 +57,7 @@ def card(
         _contents(facts, counts),
         *([_injected(facts.injected)] if facts.injected else []),
         _yields([*facts.stages, export]),
+        *([_overlaps(facts)] if facts.decontaminated else []),
         _guarantees(facts, config),
         *([label_error(facts.audit)] if facts.audit else []),
         _origin(facts, config),
@@ -210,6 +211,19 @@ def _yields(stages: Sequence[StageFacts]) -> str:
     ]
     why = "\n\n" + table(["stage", "reason", "units", "meaning"], reasons) if reasons else ""
     return f"## What was kept of what was asked\n\n{yields}{why}"
+
+
+def _overlaps(facts: CardFacts) -> str:
+    rows: list[Cells] = [[word(one.dataset), word(one.test_set), one.exact, one.overlap] for one in facts.overlaps]
+    found = table(["problems of", "in the test set", "exact", "by 13-grams"], rows) if rows else "None was found."
+    return (
+        "## Test questions left out\n\n"
+        + found
+        + "\n\nLeft out when the problems were read, before anything was asked. *Exact*: the whole question, up to\n"
+        "blanks, case and LaTeX style. *By 13-grams*: at least half of the question's runs of 13 words stand in the\n"
+        "test set; often it is a test question with other numbers. A question of fewer words is known by the first\n"
+        "alone."
+    )
 
 
 def _guarantees(facts: CardFacts, config: Config) -> str:

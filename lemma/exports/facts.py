@@ -35,6 +35,19 @@ class SourceFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class OverlapFacts:
+    """Problems of a source that were left out at reading, since they stand in a test set."""
+
+    dataset: str
+    """The source, as the configuration names it."""
+    test_set: str
+    exact: int
+    """Whole questions that are the same but for their looks."""
+    overlap: int
+    """Questions that share most of their 13-grams with the test set."""
+
+
+@dataclass(frozen=True, slots=True)
 class CardFacts:
     """What a run knows of itself, for the dataset card. No time and no path: equal runs give equal cards."""
 
@@ -52,6 +65,8 @@ class CardFacts:
     """Error type → share that injection aimed at; empty where nothing was injected."""
     injected: Mapping[str, Any] = field(default_factory=dict)
     """Dataset → what injection came to, as in ``inject/distribution.json``; empty where nothing was injected."""
+    overlaps: tuple[OverlapFacts, ...] = ()
+    """What was left out, by source and test set; those without any are not listed."""
     is_demonstration: bool = False
     """Whether the problems are test questions, so that nobody should train on the rows."""
     audit: AuditFigures | None = None

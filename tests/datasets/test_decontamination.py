@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lemma.datasets import TEST_SETS, Decontaminator
-from lemma.datasets.decontamination import normalise
+from lemma.datasets.decontamination import Fingerprints, Match, in_words, normalise
+from lemma.datasets.overlap import grams_of
 from lemma.errors import ConfigError, InputError
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "datasets"
@@ -58,17 +59,75 @@ def test_the_shipped_fingerprints_are_of_this_normalisation() -> None:
     known = Decontaminator.load(TEST_SETS)
     assert len(known) == 1319 + 4999  # two of MATH's 5000 are one question, written twice
     for line in (FIXTURES / "gsm8k_test.jsonl").read_text("utf-8").splitlines():
-        assert known.test_set_of(json.loads(line)["question"]) == "gsm8k-test"
+        assert known.match(json.loads(line)["question"]) == Match("gsm8k-test", "exact", 1.0)
     in_both_splits = json.loads((FIXTURES / "math.jsonl").read_text("utf-8").splitlines()[3])["problem"]
-    assert known.test_set_of(in_both_splits) == "math-test"
+    assert known.match(in_both_splits) == Match("math-test", "exact", 1.0)
     for line in (FIXTURES / "gsm8k.jsonl").read_text("utf-8").splitlines():
-        assert known.test_set_of(json.loads(line)["question"]) is None
+        assert known.match(json.loads(line)["question"]) is None
+
+
+QUESTION = (
+    "A bakery sells 12 trays of rolls every morning, each with $3\\frac{1}{2}$ dozen rolls. How many rolls does the"
+    " bakery sell in a week in which it stays closed on Sunday and sells half as many trays on Saturday?"
+)
+
+
+def known_of(*questions: str) -> Decontaminator:
+    return Decontaminator({"mine": Fingerprints.of(questions)})
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Solve this with care, please. " + QUESTION,
+        QUESTION + " Give your answer as a whole number, and show how you found it.",
+        QUESTION.replace("3\\frac{1}{2}", "3 \\tfrac 12") + " Show why.",
+        QUESTION.replace(" on Saturday?", " on Friday?"),
+    ],
+)
+def test_a_question_that_shares_most_of_its_13_grams_is_in_the_test_set(question: str) -> None:
+    match = known_of(QUESTION).match(question)
+    assert match is not None
+    assert (match.test_set, match.how) == ("mine", "overlap")
+    assert 0.5 <= match.share < 1
+    assert str(match).endswith("% of the question's 13-grams stand in mine")
+
+
+def test_shared_boilerplate_condemns_nothing() -> None:
+    boilerplate = " Express your answer as a common fraction in lowest terms, with numerator and denominator positive."
+    other = "A die is thrown four times; find the probability that the sum of all throws is a prime number above ten."
+    known = known_of(QUESTION + boilerplate)
+    assert grams_of(in_words(other + boilerplate)) & grams_of(in_words(QUESTION + boilerplate))
+    assert known.match(other + boilerplate) is None
+
+
+def test_the_same_template_with_other_numbers_all_over_is_another_question() -> None:
+    template = (
+        "Ann has {} pens and buys {} more. Bob has {} pens and gives away {}. How many do both have after {} days?"
+    )
+    assert known_of(template.format(1, 2, 3, 4, 5)).match(template.format(6, 7, 8, 9, 10)) is None
+
+
+def test_a_question_of_less_than_13_words_is_known_as_a_whole_only() -> None:
+    known = known_of("What is $2 + 2$?")
+    assert known.match("what is 2+2") == Match("mine", "exact", 1.0)
+    assert known.match("What is $2 + 3$?") is None
+    assert known.match("") is None
+
+
+def test_the_largest_overlap_names_the_test_set_the_first_among_equals() -> None:
+    part, whole = Fingerprints.of([QUESTION[:140]]), Fingerprints.of([QUESTION])
+    longer = QUESTION + " Say why."
+    assert (match := Decontaminator({"part": part, "whole": whole}).match(longer)) is not None
+    assert match.test_set == "whole"
+    assert (match := Decontaminator({"one": whole, "two": whole}).match(longer)) is not None
+    assert match.test_set == "one"
 
 
 def test_only_the_test_sets_named_count() -> None:
     question = json.loads((FIXTURES / "gsm8k_test.jsonl").read_text("utf-8").splitlines()[0])["question"]
-    assert Decontaminator.load(["math-test"]).test_set_of(question) is None
-    assert Decontaminator.load([]).test_set_of(question) is None
+    assert Decontaminator.load(["math-test"]).match(question) is None
+    assert Decontaminator.load([]).match(question) is None
 
 
 def test_a_file_of_questions_is_a_test_set_too() -> None:
@@ -76,7 +135,7 @@ def test_a_file_of_questions_is_a_test_set_too() -> None:
     known = Decontaminator.load([path])
     assert len(known) == 5
     question = json.loads((FIXTURES / "gsm8k.jsonl").read_text("utf-8").splitlines()[0])["question"]
-    assert known.test_set_of(question.upper()) == path
+    assert known.match(question.upper()) == Match(path, "exact", 1.0)
 
 
 def test_a_line_without_a_question_is_an_error_for_it_would_let_its_question_through(tmp_path: Path) -> None:

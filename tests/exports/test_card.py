@@ -7,7 +7,7 @@ import yaml
 
 from lemma.config import Config
 from lemma.exports.card import card
-from lemma.exports.facts import CardFacts, RowCounts, SourceFacts, StageFacts
+from lemma.exports.facts import CardFacts, OverlapFacts, RowCounts, SourceFacts, StageFacts
 from lemma.exports.registry import FORMATS
 from lemma.exports.rows import row_of
 from lemma.records import TrainingRow
@@ -69,6 +69,15 @@ def test_the_guarantees_are_those_of_the_configuration() -> None:
     assert "not checked against any test set" in card_of(facts_of(decontaminated=()))
 
 
+def test_what_stood_in_test_sets_is_counted_by_source_and_by_how_it_was_found() -> None:
+    overlaps = (OverlapFacts("gsm8k", "math-test", 0, 2), OverlapFacts("math", "math-test", 5, 196))
+    text = card_of(facts_of(overlaps=overlaps))
+    assert "| `math` | `math-test` | 5 | 196 |" in text
+    assert "| `gsm8k` | `math-test` | 0 | 2 |" in text
+    assert "None was found." in card_of()
+    assert "Test questions left out" not in card_of(facts_of(decontaminated=()))
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_name_and_no_text_breaks_it(text: str) -> None:
     facts = facts_of(
@@ -76,10 +85,13 @@ def test_no_name_and_no_text_breaks_it(text: str) -> None:
         students=(text,),
         teacher=text,
         decontaminated=(text,),
+        overlaps=(OverlapFacts(text, text, 1, 2),),
         stages=(StageFacts(text, 1, 0, {text: 1}),),
         target={text: 1.0},
     )
-    honest = card_of(facts_of(), example=row_of(trajectory_of(problem_of(1))))
+    honest = card_of(
+        facts_of(overlaps=(OverlapFacts("math", "math-test", 1, 2),)), example=row_of(trajectory_of(problem_of(1)))
+    )
     hostile = card_of(facts, example=row_of(trajectory_of(problem_of(1, text), reflection=text or " ")))
     assert front_matter(hostile) == front_matter(honest)
     assert headings(hostile) == headings(honest)
