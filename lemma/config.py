@@ -240,6 +240,9 @@ class ExportConfig(Section):
     plain_share: Annotated[float, Field(ge=0, lt=1)] = 0
     """Share of the rows that are plain correct solutions."""
     max_per_problem: Annotated[int, Field(ge=1)] | None = None
+    near_duplicates: Annotated[float, Field(gt=0, le=1)] | None = 0.65
+    """Rows with the same numbers that share this much of their word pairs are one row: the first is kept. Null keeps
+    all but identical ones."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0
     """Share of the problems whose rows go into a validation split."""
 

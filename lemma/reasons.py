@@ -59,6 +59,7 @@ CHECKS: Final[dict[str, str]] = {
 
 EXPORT: Final[dict[str, str]] = {
     "duplicate": "an identical row was exported before it",
+    "near_duplicate": "a row with the same numbers and nearly the same words was exported before it",
     "over_cap": "the problem has `export.max_per_problem` rows already",
 }
 """Rows left out at export."""

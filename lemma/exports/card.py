@@ -236,6 +236,13 @@ def _guarantees(facts: CardFacts, config: Config) -> str:
         verbatim = "It begins with the mistake's own text through its first wrong step, character for character."
     tests = ", ".join(map(word, facts.decontaminated))
     where = f"in none of these test sets: {tests}" if tests else "not checked against any test set"
+    near = config.export.near_duplicates
+    copies = (
+        "no exact copy of the row stands elsewhere in the dataset"
+        if near is None
+        else "no copy of the row stands elsewhere in the dataset, and no near copy before it\n"
+        f"   (the same numbers, and an estimated {100 * near:g} % or more of the word pairs)"
+    )
     return f"""## What every row with a mistake guarantees
 
 1. Its final answer equals the reference answer: decided, not guessed.
@@ -245,7 +252,7 @@ def _guarantees(facts: CardFacts, config: Config) -> str:
 5. Reflection and continuation speak as one who solves: no section tags, no "ground truth", no "reference solution".
 6. It is whole: ended by its author, at most {config.checks.max_chars:,} characters, no loops.
 7. It says where it came from (`id` leads to the run's records).
-8. Its question is {where}; no exact copy of the row stands elsewhere in the dataset.
+8. Its question is {where}; {copies}.
 
 A right final answer does not prove that every step before it is right."""
 

@@ -1,4 +1,4 @@
-"""Trajectories become training rows: duplicates and rows over the cap are left out, each with its reason.
+"""Trajectories become training rows: copies, near copies and rows over the cap are left out, each with its reason.
 
 One row::
 
@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from lemma.exports.digests import DigestSet, digest64, normalised
+from lemma.exports.near import NearCopies, Twin
 from lemma.records import Rejection, Spans, TrainingRow, Trajectory, UnitRef, make_id
 
 STAGE = "export"
@@ -42,7 +43,12 @@ def digest_of(row: TrainingRow) -> int:
 
 
 def rows_of(
-    trajectories: Iterable[Trajectory], *, max_per_problem: int | None, seed: int, seen: DigestSet
+    trajectories: Iterable[Trajectory],
+    *,
+    max_per_problem: int | None,
+    seed: int,
+    seen: DigestSet,
+    near: NearCopies | None = None,
 ) -> Iterator[TrainingRow | Rejection]:
     """One row or one rejection a trajectory, in their order.
 
@@ -51,13 +57,15 @@ def rows_of(
         max_per_problem: trajectories of a problem that are kept; which ones, a seeded hash of their ids decides.
         seed: the configuration's.
         seen: digests of the rows given out before; those of this call are added.
+        near: the outputs given out before, of which no near copy is wanted; those of this call are added. The first in
+            order is kept; under a cap the first by that hash, so that no row is lost to one that is not kept itself.
     """
     for _, group in itertools.groupby(trajectories, key=lambda one: one.mistake.problem.id):
-        yield from _rows_of_problem(list(group), max_per_problem, seed, seen)
+        yield from _rows_of_problem(list(group), max_per_problem, seed, seen, near)
 
 
 def _rows_of_problem(
-    group: Sequence[Trajectory], cap: int | None, seed: int, seen: DigestSet
+    group: Sequence[Trajectory], cap: int | None, seed: int, seen: DigestSet, near: NearCopies | None
 ) -> Iterator[TrainingRow | Rejection]:
     rows: list[tuple[Trajectory, TrainingRow, int | None]] = []  # with its digest, None for a duplicate
     here: set[int] = set()
@@ -67,17 +75,40 @@ def _rows_of_problem(
         is_old = digest in seen or digest in here
         here.add(digest)
         rows.append((trajectory, row, None if is_old else digest))
-    new = [row.id for _, row, digest in rows if digest is not None]
-    # by hash, not by position: the first ones would all come from the student and lean to one strategy
-    chosen = set(sorted(new, key=lambda one: digest64("cap", str(seed), one))[:cap])
+    new = [row for _, row, digest in rows if digest is not None]
+    chosen, twins = _choose(new, cap, seed, near)
     for trajectory, row, known in rows:
         if known is None:
             yield _rejection(trajectory, "duplicate", "")
+        elif (twin := twins.get(row.id)) is not None:
+            yield _rejection(trajectory, "near_duplicate", f"of {twin.name}: {100 * twin.similarity:.0f} % alike")
         elif row.id not in chosen:
             yield _rejection(trajectory, "over_cap", f"one of {len(new)}, {cap} are kept")
         else:
             seen.add(known)
             yield row
+
+
+def _choose(
+    rows: Sequence[TrainingRow], cap: int | None, seed: int, near: NearCopies | None
+) -> tuple[set[str], dict[str, Twin]]:
+    """Ids of the rows that are kept, and the near copies among the others by id."""
+    chosen: set[str] = set()
+    twins: dict[str, Twin] = {}
+    if cap is not None:
+        # by hash, not by position: the first ones would all come from the student and lean to one strategy
+        rows = sorted(rows, key=lambda row: digest64("cap", str(seed), row.id))
+    for row in rows:
+        if len(chosen) == cap:
+            break
+        if near is not None:
+            sketch = near.sketch(row.output, row.instruction)
+            if twin := near.twin_of(sketch):
+                twins[row.id] = twin
+                continue
+            near.add(sketch, row.id)
+        chosen.add(row.id)
+    return chosen, twins
 
 
 def _rejection(trajectory: Trajectory, reason: str, detail: str) -> Rejection:

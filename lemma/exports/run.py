@@ -13,6 +13,7 @@ from lemma.exports.card import card
 from lemma.exports.digests import DigestSet
 from lemma.exports.facts import CardFacts, ExportSummary, RowCounts, StageFacts
 from lemma.exports.files import WholeFiles
+from lemma.exports.near import NearCopies
 from lemma.exports.plain import PlainSource, plain_count, plain_rows
 from lemma.exports.registry import FORMATS, ROWS, formats_of
 from lemma.exports.rows import STAGE, is_validation, rows_of
@@ -64,7 +65,8 @@ def _write_rows(
 ) -> None:
     seen = DigestSet()
     export = config.export
-    for one in rows_of(trajectories(), max_per_problem=export.max_per_problem, seed=config.seed, seen=seen):
+    near = None if export.near_duplicates is None else NearCopies(export.near_duplicates)
+    for one in rows_of(trajectories(), max_per_problem=export.max_per_problem, seed=config.seed, seen=seen, near=near):
         if isinstance(one, Rejection):
             sink.reject(one)
         else:

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from lemma.exports.digests import DigestSet
+from lemma.exports.near import NearCopies
 from lemma.exports.rows import is_validation, row_of, rows_of
 from lemma.reasons import EXPORT
 from lemma.records import Rejection, TrainingRow, Trajectory, make_id
@@ -12,9 +13,9 @@ from tests.exports.builders import HOSTILE, many, problem_of, trajectory_of
 
 
 def split(
-    trajectories: list[Trajectory], cap: int | None = None, seed: int = 0
+    trajectories: list[Trajectory], cap: int | None = None, seed: int = 0, near: NearCopies | None = None
 ) -> tuple[list[TrainingRow], list[Rejection]]:
-    made = list(rows_of(trajectories, max_per_problem=cap, seed=seed, seen=DigestSet()))
+    made = list(rows_of(trajectories, max_per_problem=cap, seed=seed, seen=DigestSet(), near=near))
     rows = [one for one in made if isinstance(one, TrainingRow)]
     return rows, [one for one in made if isinstance(one, Rejection)]
 
@@ -78,6 +79,51 @@ def test_a_row_over_the_cap_does_not_make_a_later_one_a_duplicate() -> None:
     rows, rejections = split([*group, elsewhere], cap=1)
     assert len(rows) == 2
     assert {one.reason for one in rejections} == {"over_cap"}
+
+
+def reworded(trajectory: Trajectory, number: int) -> Trajectory:
+    words = ["Hm", "Oh", "Well", "Stop", "Hold on", "No"]
+    changed = trajectory.reflection.replace("Wait", words[number])
+    text = trajectory.prefix + changed + trajectory.continuation
+    return trajectory.model_copy(
+        update={"id": make_id("t", trajectory.id, str(number)), "reflection": changed, "text": text}
+    )
+
+
+def test_of_near_copies_the_first_in_order_is_kept_and_named() -> None:
+    first = trajectory_of(problem_of(1))
+    again = [reworded(first, number) for number in range(3)]
+    other = trajectory_of(problem_of(2))  # nearly the same words, other numbers
+    rows, rejections = split([again[0], first, other, *again[1:]], near=NearCopies(0.65))
+    assert [row.id for row in rows] == [make_id("r", again[0].id), make_id("r", other.id)]
+    assert {one.reason for one in rejections} == {"near_duplicate"} <= EXPORT.keys()
+    assert [one.unit.parent for one in rejections] == [first.id, again[1].id, again[2].id]
+    assert all(rows[0].id in one.detail for one in rejections)
+    assert len(split([again[0], first, other, *again[1:]])[0]) == 5
+
+
+def test_near_copies_are_known_across_problems_and_merged_runs() -> None:
+    first = trajectory_of(problem_of(1))
+    runs = [first, trajectory_of(problem_of(2)), reworded(first, 1), trajectory_of(problem_of(1, dataset="other"))]
+    rows, rejections = split(runs, near=NearCopies(0.65))
+    assert len(rows) == 2
+    assert [(one.reason, rows[0].id in one.detail) for one in rejections] == [
+        ("near_duplicate", True),
+        ("duplicate", False),
+    ]
+
+
+def test_under_a_cap_the_twin_of_a_near_copy_is_kept_itself() -> None:
+    first = trajectory_of(problem_of(1))
+    copies = [reworded(first, number) for number in range(6)]
+    others = [trajectory_of(problem_of(1), variant) for variant in range(1, 6)]
+    for seed in range(10):
+        rows, rejections = split([*copies, *others], cap=3, seed=seed, near=NearCopies(0.65))
+        assert len(rows) == 3
+        kept = {row.id for row in rows}
+        twins = [one.detail.split()[1].rstrip(":") for one in rejections if one.reason == "near_duplicate"]
+        assert set(twins) <= kept
+        assert sum(row.id in {make_id("r", one.id) for one in copies} for row in rows) <= 1
 
 
 def test_rejections_have_ids_of_their_own_that_do_not_depend_on_arrival() -> None:

@@ -89,6 +89,21 @@ def many_of(number: int) -> list[Trajectory]:
     return [trajectory_of(problem_of(number), variant) for variant in range(4)]
 
 
+def test_near_copies_are_left_out_unless_they_are_wanted(tmp_path: Path) -> None:
+    def twins() -> Iterator[Trajectory]:
+        for number in range(10):
+            for words in ("\nWait, that sum is wrong. ", "\nHold on, that sum is wrong. "):
+                yield trajectory_of(problem_of(number), strategy=words.split()[0], reflection=words)
+
+    assert export(tmp_path, twins).rejected == {"near_duplicate": 10}
+    first = contents(tmp_path)
+    assert "no near copy before it" in first["README.md"].decode()
+    assert export(tmp_path, twins).rows == 10
+    assert contents(tmp_path) == first
+    assert export(tmp_path, twins, config_of(near_duplicates=None)).rejected == {}
+    assert "near copy" not in (tmp_path / "README.md").read_text()
+
+
 def test_files_of_another_configuration_go(tmp_path: Path) -> None:
     export(tmp_path, lambda: many(50), config_of(validation=0.5))
     (tmp_path / "notes.txt").write_text("mine")
