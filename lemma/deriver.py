@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import traceback
+from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -21,6 +22,7 @@ from typing import Any
 from lemma.errors import LemmaError, RunError
 
 NICENESS = 10  # calls come first where cores are few: the endpoint must not wait for what can be done later
+AHEAD = 2  # parts that the process knows of: one to work on, and one so that it need not wait for the loop
 
 
 class Deriver:
@@ -33,6 +35,8 @@ class Deriver:
     def __init__(self, derive: Callable[[int], Any]) -> None:
         self._derive = derive
         self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._queue: deque[int] = deque()
+        self._sent = 0
 
     def __enter__(self) -> Deriver:
         context = multiprocessing.get_context("fork")  # the parts and their plan are there without being sent
@@ -66,11 +70,18 @@ class Deriver:
             RunError with their trace.
         """
         future = self._waiting[number] = self._loop.create_future()
+        self._queue.append(number)
+        self._send()
+        return future
+
+    def _send(self) -> None:
+        """Hands on a few numbers: with a pipe full of them either side would wait for the other to read."""
         try:
-            self._ours.send(number)
+            while self._queue and self._sent < AHEAD:
+                self._ours.send(self._queue.popleft())
+                self._sent += 1
         except OSError:
             self._gone()
-        return future
 
     def _receive(self) -> None:
         try:
@@ -78,6 +89,8 @@ class Deriver:
         except (EOFError, OSError):
             self._gone()
             return
+        self._sent -= 1
+        self._send()
         future = self._waiting.pop(number)
         if future.cancelled():
             return
