@@ -38,6 +38,8 @@ def load_config(path: Path, overrides: Iterable[str] = (), limit: int | None = N
         tree = yaml.load(text, Loader=_unique_key_loader())
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid YAML: nested too deeply") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: must be a mapping of keys, such as `data:`")
     for override in overrides:
@@ -95,7 +97,7 @@ def _apply(tree: Any, override: str) -> None:
         raise ConfigError(f"--set {override}: write it as key.sub=value")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         raise ConfigError(f"--set {override}: the value is not valid YAML") from None
     *parents, last = key.split(".")
     node = tree

@@ -110,10 +110,13 @@ class ExportWork:
     def _trajectories(self) -> Iterator[Trajectory]:
         source = StageFolder(self._run, last_stage(self._config))
         for part in range(self._parts):
+            source.verify(part)
             yield from read_records(source.part(part), Trajectory)
 
     def _plain(self) -> Iterator[tuple[Problem, Sequence[Gold]]]:
         for part in range(self._parts):
+            for name in ("problems", "sample"):
+                StageFolder(self._run, name).verify(part)
             for group in read_groups(self._run, part, ("sample",)):
                 golds = collect_golds(group, self._config.answer_form, self._config.checks.max_chars)
                 yield group.problem, (*golds.samples, golds.reference)

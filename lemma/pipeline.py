@@ -23,6 +23,7 @@ from lemma.problems import ProblemsFolder, input_fingerprint, read_into
 from lemma.progress import ProgressMeter
 from lemma.prompts import Prompts
 from lemma.records import content_hash
+from lemma.replies import broken_replies, broken_words
 from lemma.runfile import changes, read_runfile, write_runfile
 from lemma.shards import Manifest, RunLock, StageFolder, read_json
 from lemma.stages.analyze import AnalyzeStage
@@ -187,6 +188,11 @@ class Pipeline:
             else:
                 self._run_stage(name)
 
+    def _tell_broken_replies(self, name: str) -> None:
+        broken = broken_replies(StageFolder(self._run, name))
+        if broken and not self._options.quiet:
+            self._say(broken_words(name, broken))
+
     def _work_of(self, name: str) -> StageWork:
         if name == "inject":
             return self._injection().work()
@@ -213,6 +219,8 @@ class Pipeline:
         work = self._work_of(name)
         numbers = list(range(self._parts)) if self._options.rederive else work.stale()
         self._ask(work, [work.open_part(number) for number in numbers], name)
+        if numbers:
+            self._tell_broken_replies(name)
         if name == "analyze":
             write_distribution(self._run, work.manifests())
 
@@ -242,6 +250,7 @@ class Pipeline:
         injection = self._injection_for(target)
         if self._options.rederive or injection.work().stale():
             injection.run(self._ask, self._options.rederive)
+            self._tell_broken_replies("inject")
 
     def _export(self) -> None:
         target = read_json(StageFolder(self._run, "inject").path / "target.json") or {}

@@ -56,7 +56,10 @@ class ProblemsFolder(StageFolder):
 
         None where nothing was read yet, or reading was interrupted.
         """
-        return read_json(self.summary_path)
+        summary: dict[str, Any] | None = read_json(self.summary_path)
+        if summary is not None and not _is_summary(summary):
+            raise RunError(f"{self.summary_path}: damaged; remove the file, it is made anew")
+        return summary
 
     def strays(self) -> list[int]:
         """Parts whose replies may belong to problems that are now elsewhere."""
@@ -74,12 +77,26 @@ class ProblemsFolder(StageFolder):
             with path.open("rb") as file:
                 for line in file:
                     tree = orjson.loads(line)
+                    if not all(isinstance(tree[name], str) for name in ("problem", "text", "model")):
+                        raise ValueError("a field is no text")
                     yield tree["problem"], GivenSample(tree["text"], tree["model"], tree["claimed_correct"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(
                 f"{path}: missing or damaged ({error}); remove {self.manifest_path(part)} and run the same command "
                 "again, it is read anew"
             ) from None
+
+
+def _is_summary(tree: Mapping[str, Any]) -> bool:
+    numbers, sources, datasets = [tree.get("parts"), tree.get("problems")], tree.get("sources"), tree.get("datasets")
+    return (
+        all(isinstance(number, int) and number >= 0 for number in numbers)
+        and isinstance(sources, list)
+        and all(isinstance(one, dict) and {"dataset", "set_aside"} <= one.keys() for one in sources)
+        and all(isinstance(one["set_aside"], dict) for one in sources)
+        and isinstance(datasets, dict)
+        and all(isinstance(number, int) for number in datasets.values())
+    )
 
 
 def input_fingerprint(config: Config) -> str:
@@ -226,6 +243,8 @@ def _ids(path: Path) -> set[str]:
                     ids.add("")
     except FileNotFoundError:
         pass
+    except OSError:
+        ids.add("")
     return ids
 
 
@@ -250,7 +269,8 @@ class _Spool:
 
     def __enter__(self) -> _Spool:
         with disk_errors(self._path):
-            self._file = self._temporary.open("wb")
+            self._temporary.unlink(missing_ok=True)  # left by a crash; a link there must not be written through
+            self._file = self._temporary.open("xb")
         return self
 
     def write(self, line: dict[str, Any]) -> None:

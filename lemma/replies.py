@@ -16,15 +16,15 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 import orjson
 
-from lemma.errors import DiskError
-from lemma.shards import disk_errors
+from lemma.errors import DiskError, RunError
+from lemma.shards import StageFolder, disk_errors, part_number
 from lemma.stages.base import Reply, Request, Usage
 
 
@@ -69,7 +69,7 @@ def read_reply(line: bytes) -> Reply | None:
             created_s=float(tree["created_s"]),
             is_copy=tree.get("copy") is True,
         )
-    except (ValueError, KeyError, TypeError):  # of JSON, of numbers, of what is missing or something else
+    except (ValueError, KeyError, TypeError, OverflowError):  # of JSON, of numbers, of what is missing or else
         return None
 
 
@@ -84,6 +84,35 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 offset += len(line)
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}; the replies in it were paid for: mend it") from None
+
+
+def broken_replies(folder: StageFolder) -> dict[Path, list[int]]:
+    """Where a stage's replies cannot be read: path → numbers (from 1) of lines that are no whole reply.
+
+    A file that a manifest calls sound is not read again; the line that is just being written does not count.
+    """
+    broken = {}
+    for path in sorted(folder.replies(0).parent.glob("part-*.jsonl")):
+        number = part_number(path)
+        manifest = folder.manifest(number) if number is not None else None
+        if manifest is None or manifest.broken_lines:
+            lines = [at for at, (_, line) in enumerate(_lines(path), 1) if read_reply(line) is None]
+            if lines:
+                broken[path] = lines
+    return broken
+
+
+def broken_words(stage: str, broken: Mapping[Path, list[int]]) -> str:
+    """`broken_replies` in one line for people."""
+    count = sum(map(len, broken.values()))
+    path, lines = next(iter(broken.items()))
+    which = f"{path} line {lines[0]}" + (f" and {count - 1} more" if count > 1 else "")
+    return (
+        f"{stage}: {count} of the lines of replies cannot be read, cut short by a crash or damaged: {which}; "
+        "what is missing is asked for again"
+    )
 
 
 def read_replies(path: Path) -> Iterator[Reply]:
@@ -178,7 +207,8 @@ class ReplyStore:
             self._before_growth()
         with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(self.path, flags, 0o644)
             self._end = os.fstat(descriptor).st_size
             if self._end and os.pread(descriptor, 1, self._end - 1) != b"\n":
                 # a crash cut the last line short: end it, so that it stays a line of its own

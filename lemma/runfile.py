@@ -19,7 +19,7 @@ NAME = "run.yaml"
 
 
 def read_runfile(run: Path) -> dict[str, Any] | None:
-    """The file's tree; None where the folder is new.
+    """The file's tree; None where the folder is new, or a run whose file was removed.
 
     Raises:
         RunError: the folder holds other things, or the file is damaged.
@@ -30,14 +30,20 @@ def read_runfile(run: Path) -> dict[str, Any] | None:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if (run / "problems/summary.json").is_file():
+            return None  # the file was removed, to be made anew
         if run.is_dir() and any(entry.name != ".lock" for entry in run.iterdir()):
             raise RunError(f"{run}: is not empty and no run of lemma; choose another folder with -o") from None
         if run.exists() and not run.is_dir():
             raise RunError(f"{run}: is no folder; choose another with -o") from None
         return None
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read: {' '.join(str(error).split())}; remove it, it is made anew") from None
-    if not isinstance(tree, dict) or not isinstance(tree.get("config"), dict):
+    if not isinstance(tree, dict) or not all(
+        isinstance(tree.get(key) or {}, dict) for key in ("config", "fingerprints")
+    ):
+        raise RunError(f"{path}: damaged; remove it, it is made anew")
+    if not isinstance(tree.get("config"), dict):
         raise RunError(f"{path}: damaged; remove it, it is made anew")
     return tree
 

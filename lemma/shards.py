@@ -86,6 +86,8 @@ class Manifest(BaseModel):
     """Model, as the endpoint calls it → outcome (see `lemma.ledger`) → all replies of the part's file, each once."""
     copied: dict[str, StageUsage] = Field(default_factory=dict)
     """Model → those of them that were paid for in another part, from where problems were moved."""
+    broken_lines: int = 0
+    """Lines of the part's replies that cannot be read, see `lemma.replies`."""
 
     @property
     def output_hash(self) -> str:
@@ -117,16 +119,44 @@ class StageFolder:
         return self.path / "replies" / f"part-{part:05d}.jsonl"
 
     def manifest(self, part: int) -> Manifest | None:
-        """The part's manifest; None where the part is not finished (or was written by another version)."""
+        """The part's manifest; None where the part is not finished (or was written by another version).
+
+        A part is not finished either where a file of it is gone: whoever copied or tidied the folder, it is made anew.
+
+        Raises:
+            RunError: something stands there that cannot be read.
+        """
+        path = self.manifest_path(part)
         try:
-            raw = self.manifest_path(part).read_bytes()
+            raw = path.read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read: {error.strerror}; remove it, the part is made anew") from None
         try:
             manifest = Manifest.model_validate_json(raw)
         except ValidationError:
             return None  # of another version, or damaged: derived anew from the replies
-        return manifest if manifest.version == MANIFEST_VERSION else None
+        if manifest.version != MANIFEST_VERSION or not all((self.path / name).is_file() for name in manifest.files):
+            return None
+        return manifest
+
+    def verify(self, part: int) -> None:
+        """Compares what later stages read of a part with what its manifest says.
+
+        Raises:
+            RunError: a file was changed after it was written; damaged data is never read as whole.
+        """
+        manifest = self.manifest(part)
+        if manifest is None:
+            raise RunError(f"{self.part(part)}: is not finished, or was damaged; run the same command again")
+        for name, digest in manifest.files.items():
+            path = self.path / name
+            if path.parent != self.rejected(part).parent and sha256_of(path) != digest:
+                raise RunError(
+                    f"{path}: was changed after it was written; remove {self.manifest_path(part)} and run the same "
+                    "command again, it is made anew"
+                )
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Declares a part whole; comes last."""
@@ -154,7 +184,7 @@ class StageFolder:
 def part_number(path: Path) -> int | None:
     """The number in ``part-00012.…``; None for any other name."""
     stem = path.name.partition(".")[0].removeprefix("part-")
-    return int(stem) if stem.isdigit() else None
+    return int(stem) if stem.isascii() and stem.isdigit() and len(stem) < 10 else None
 
 
 @contextlib.contextmanager
@@ -182,8 +212,9 @@ def write_whole(path: Path, chunks: Iterable[bytes]) -> str:
     temporary = path.with_name(f".{path.name}.tmp")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)  # left by a crash; a link there must not be written through
         try:
-            with temporary.open("wb") as file:
+            with temporary.open("xb") as file:
                 for chunk in chunks:
                     digest.update(chunk)
                     file.write(chunk)
@@ -217,7 +248,7 @@ def read_json(path: Path) -> dict[str, object] | None:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise RunError(f"{path}: damaged: {error}; remove the file, it is made anew") from None
     if not isinstance(value, dict):
         raise RunError(f"{path}: damaged: not an object; remove the file, it is made anew")
@@ -243,12 +274,21 @@ def read_records(path: Path, kind: type[R]) -> Iterator[R]:
                     ) from None
     except FileNotFoundError:
         raise RunError(f"{path}: the file is missing; remove the part's .manifest and run again") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}; remove it and run again, it is made anew") from None
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file's bytes, hex.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}; remove the part's .manifest and run again") from None
 
 
 def sum_counts(manifests: Iterable[Manifest]) -> tuple[Counter[str], Counter[str], Counter[str]]:
@@ -272,13 +312,33 @@ def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def refuse_links(run: Path) -> None:
+    """Sees to it that all of a run's files lie in its folder; the folder itself may be reached through a link.
+
+    Raises:
+        RunError: a link in it leads out of it. Writing through it would change files that are not the run's.
+    """
+    root = run.resolve()
+    folders = [run]
+    while folders:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
+                    raise RunError(
+                        f"{entry.path}: is a link to {os.readlink(entry.path)}, out of the run's folder; put the "
+                        "files themselves there, or keep the whole folder elsewhere and link to that"
+                    )
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+
+
 class RunLock:
     """Held while a command works on a run's folder, so that two never write it at once.
 
     The lock is the kernel's (flock): it goes with the process, however that ends.
 
     Raises:
-        RunError: another process holds it; says which.
+        RunError: another process holds it; says which. Or a link leads out of the folder.
     """
 
     def __init__(self, run: Path) -> None:
@@ -288,7 +348,8 @@ class RunLock:
     def __enter__(self) -> RunLock:
         with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            refuse_links(self.path.parent)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             _lock(descriptor)
         except OSError:

@@ -18,7 +18,7 @@ from lemma.errors import RunError
 from lemma.groups import read_groups
 from lemma.records import Mistake, Record, Rejection, Sample, Trajectory
 from lemma.replies import ReplyStore, StrayIndex
-from lemma.shards import Manifest, StageFolder, StageUsage, sha256_of, to_line, write_whole
+from lemma.shards import Manifest, StageFolder, StageUsage, to_line, write_whole
 from lemma.stages.analyze import AnalyzeStage
 from lemma.stages.base import Group, Reply, SampleUnit, Stage
 
@@ -107,7 +107,19 @@ class WorkPart:
         return ReplyStore(folder.replies(number), self.work.strays, lambda: folder.reopen(number))
 
     def groups(self) -> Iterator[Group]:
-        """Its problems with all that earlier stages made of them."""
+        """Its problems with all that earlier stages made of them.
+
+        Raises:
+            RunError: an input was changed behind lemma's back; comes before anybody is asked about it.
+        """
+        self._verify_inputs()
+        return self._read_groups()
+
+    def _verify_inputs(self) -> None:
+        for name in ("problems", *self.work.stage.reads):
+            StageFolder(self.work.run, name).verify(self.number)
+
+    def _read_groups(self) -> Iterator[Group]:
         return read_groups(self.work.run, self.number, self.work.stage.reads)
 
     def finish(self, store: ReplyStore) -> Any:
@@ -121,10 +133,9 @@ class WorkPart:
         inputs = work.inputs(part)
         if inputs is None:
             raise RunError(f"{work.folder.part(part)}: an earlier stage's part vanished; run the same command again")
-        for name in ("problems", *work.stage.reads):
-            _verify(StageFolder(work.run, name), part)
+        self._verify_inputs()
         work.folder.reopen(part)
-        maker = _Maker(work.stage, self.groups(), store)
+        maker = _Maker(work.stage, self._read_groups(), store)
         part_hash = write_whole(work.folder.part(part), maker.records())
         rejected_hash = write_whole(work.folder.rejected(part), map(to_line, maker.rejections))
         derived = maker.derived
@@ -148,6 +159,7 @@ class WorkPart:
                 tally=dict(sorted(maker.tally.items())),
                 usage={model: dict(sorted(outcomes.items())) for model, outcomes in sorted(maker.usage.items())},
                 copied=dict(sorted(maker.copied.items())),
+                broken_lines=store.broken_lines,
             )
         )
 
@@ -226,14 +238,3 @@ def tally_keys(unit: Any, record: Record) -> list[str]:
         key = [mistake.problem.dataset, mistake.origin, record.strategy, mistake.error_type]
         return [json.dumps(key, ensure_ascii=False)]
     return []
-
-
-def _verify(folder: StageFolder, part: int) -> None:
-    """Raises RunError where a part's file is not the one that its manifest speaks of."""
-    manifest = folder.manifest(part)
-    path = folder.part(part)
-    if manifest is None or manifest.files.get(path.name) != sha256_of(path):
-        raise RunError(
-            f"{path}: was changed after it was written; remove {folder.manifest_path(part).name} beside it and run "
-            "again, it is derived anew from the replies"
-        )

@@ -8,6 +8,7 @@ It reads the folder without its lock, also while a run is going on. The JSON for
                  "spent": {"kept": {"replies": 2600, "input_tokens": …, "cached_input_tokens": …, "output_tokens": …,
                                     "cost_usd": 1.25 | null}, …}}, …],
      "tokens": 9000000, "cost_usd": 12.5 | null, "estimate": the plan or pilot kept in the folder | null,
+     "warnings": ["analyze: 1 line of the replies cannot be read, …", …],
      "injected": {"gsm8k": {"slots": 500, "kept": 490, "shortfall": 10, "total_variation": 0.012, "types": {…}}, …},
      "audit": {"rows": 100, "annotators": 2, "claims": {"type_is_right": {"right": 88, "wrong": 12, "unsure": 0,
                "label_error": 0.12, "low": 0.07, "high": 0.198}, …}, …} | null}
@@ -31,8 +32,10 @@ from lemma.exporting import last_stage
 from lemma.ledger import LedgerLine, read_ledger, total_cost
 from lemma.pipeline import STAGES, Pipeline
 from lemma.plan import PLAN_FILE, money
-from lemma.runfile import read_runfile
-from lemma.shards import Manifest, read_json
+from lemma.problems import ProblemsFolder
+from lemma.replies import broken_replies, broken_words
+from lemma.runfile import NAME, read_runfile
+from lemma.shards import Manifest, StageFolder, read_json
 from lemma.summary import facts_of
 
 STATUS_VERSION = 1
@@ -44,7 +47,9 @@ def config_of(run: Path) -> Config:
     Raises:
         RunError: the folder is no run, or of another version.
     """
-    tree = read_runfile(run) if run.exists() else None
+    tree = read_runfile(run) if (run / NAME).exists() else None
+    if tree is None and ProblemsFolder(run).summary_path.exists():
+        raise RunError(f"{run}: {NAME} is missing; any stage command with your configuration makes it anew")
     if tree is None:
         raise RunError(f"{run}: there is no run; name the folder that `lemma run … -o` was given")
     try:
@@ -79,6 +84,9 @@ def read_status(run: Path) -> dict[str, Any]:
         "tokens": sum(line.usage.input_tokens + line.usage.output_tokens for line in lines),
         "cost_usd": total_cost(lines),
         "estimate": read_json(run / PLAN_FILE),
+        "warnings": [
+            broken_words(name, broken) for name in STAGES[:-1] if (broken := broken_replies(StageFolder(run, name)))
+        ],
         "injected": (read_json(run / "inject" / "distribution.json") or {}).get("datasets", {}),
         "audit": figures_tree(audit.figures) if audit else None,
     }
@@ -161,7 +169,8 @@ def status_table(status: dict[str, Any]) -> str:
         f"{one['total_variation']:.3f} (total variation)"
         for name, one in status["injected"].items()
     ]
-    return "\n".join([head, *lines, tail, *mix, *([status_line(status["audit"])] if status["audit"] else [])])
+    audited = [status_line(status["audit"])] if status["audit"] else []
+    return "\n".join([head, *lines, tail, *mix, *audited, *status["warnings"]])
 
 
 _LOST = ("kept", "rejected", "retried", "refused", "unused", "open")

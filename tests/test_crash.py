@@ -233,7 +233,7 @@ def test_damage_found_while_calls_are_in_flight_loses_none_of_them(tmp_path: Pat
         pipeline.work(["sample"])
         damaged = tmp_path / "run/sample/part-00002.jsonl"
         damaged.write_bytes(b"{broken\n")
-        with pytest.raises(RunError, match=r"part-00002\.jsonl, line 1: damaged"):
+        with pytest.raises(RunError, match=r"part-00002\.jsonl: was changed after it was written"):
             pipeline.work(["analyze"])
     assert sum(teacher.asked.values()) == len(teacher.answered) == len(keys_on_disk(tmp_path / "run")) > 5
 

@@ -171,6 +171,9 @@ def test_a_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
     assert folder.manifest(3) is None
     written = manifest(3, tally={'["d","m","right"]': 2}, usage={"m": {"kept": StageUsage(replies=4, input_tokens=9)}})
     folder.write_manifest(written)
+    assert folder.manifest(3) is None, "the part itself is not there"
+    for name in written.files:
+        write_whole(folder.path / name, [b"x"])
     assert folder.manifest(3) == written
 
 
