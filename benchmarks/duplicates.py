@@ -170,12 +170,13 @@ def _timed_export(data: Path, rows: int, is_on: bool) -> None:
     facts = CardFacts(version="", sources=(), decontaminated=(), students=(), teacher="", stages=())
     with tempfile.TemporaryDirectory() as folder:
         before = _peak_mib()
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         summary = export_run(lambda: _trajectories(pairs, rows), lambda: iter(()), Path(folder), config, facts)
-        seconds = time.perf_counter() - start
+        seconds, busy = time.perf_counter() - start, time.process_time() - cpu
+    memory = f"{_peak_mib() - before:.0f} MiB above {before:.0f}"
     print(
-        f"near_duplicates {'on ' if is_on else 'off'}: {seconds:6.1f} s, {_peak_mib() - before:4.0f} MiB above "
-        f"{before:.0f}, {summary.rows:,} kept, {dict(summary.rejected)}",
+        f"near_duplicates {'on ' if is_on else 'off'}: {seconds:.1f} s ({busy:.1f} s of one core), {memory}, "
+        f"{summary.rows:,} kept, {dict(summary.rejected)}",
         flush=True,
     )
 
