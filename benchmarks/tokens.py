@@ -11,6 +11,8 @@ the reply as it was sent, tags included, theirs the trajectory's text, without a
 * *rules*: real student mistakes (``student/gsm8k.jsonl`` under the data folder) and those that are injected beside
   them, answered by the embedded teacher;
 * *answered*: the hand-answered cases of ``tests/fixtures/stages``, word problems and MATH;
+* *reader*: what a strong reader replied to the report third's correction and smoothing requests, as far as it was kept
+  (``tests/fixtures/readers``); these are other rows for the two, so *with smoothing* adds up their means;
 * every finished run named with ``--run``.
 
 Without the package, characters are counted, and the head of the table says so.
@@ -29,6 +31,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reader_requests import read_requests, replayed
+from readers import read_numbered
+
 from lemma.configfile import parse_config
 from lemma.pipeline import Options, Pipeline
 from lemma.records import Trajectory
@@ -36,6 +41,7 @@ from lemma.stages.base import AnalyzeUnit, CorrectUnit, InjectUnit, Reply, Reque
 from lemma.teacher.base import Program
 
 CASES = Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "stages" / "answered.json"
+READER = CASES.parent.parent / "readers" / "report-1"
 LIMITS = {"correction": 0.55, "with smoothing": 0.65}
 """What is aimed at, as shares of the published way's tokens."""
 _PREFIX = re.compile(r"\A<prefix>.*?</prefix>\n", re.DOTALL)  # the embedded teacher gives it unasked; a model does not
@@ -119,6 +125,32 @@ def run_of_cases(run: Path) -> Path:
     return work(run, source, Answered(cases), teacher=teacher, inject={"types": {"calculation_error": 1}})
 
 
+def measure_reader(folder: Path, count: Count) -> dict[tuple[str, str], Tally]:
+    """(what is asked, strategy) → tokens, of a reader's kept replies; text is asked for anew, the prefix is not."""
+    texts = read_numbered([folder])
+    tallies: dict[tuple[str, str], Tally] = defaultdict(Tally)
+    smoothing = Tally()
+    for task in read_requests(folder):
+        if not isinstance(task.unit, CorrectUnit | SmoothUnit) or (task.name, task.number) not in texts:
+            continue
+        text = texts[task.name, task.number]
+        made = replayed(task.stage, task.unit, text).record
+        if made is None:
+            continue
+        ours, theirs = count(text), count(made.text)
+        if isinstance(task.unit, SmoothUnit):
+            smoothing.add(ours, theirs)
+        else:
+            for name in (task.unit.strategy, "all"):
+                tallies["correction", name].add(ours, theirs)
+    correction = tallies["correction", "all"]
+    both = tallies["with smoothing", "all"] = Tally(min(correction.rows, smoothing.rows))
+    for part in (correction, smoothing):
+        both.ours += round(part.ours / max(1, part.rows) * both.rows)
+        both.theirs += round(part.theirs / max(1, part.rows) * both.rows)
+    return tallies
+
+
 def records(run: Path, stage: str) -> Iterator[Trajectory]:
     """The kept trajectories of a stage."""
     for part in sorted((run / stage).glob("part-*.jsonl")):
@@ -168,8 +200,10 @@ def main() -> int:
         }
         print(f"{name}, a kept trajectory\n")
         print(f"{'rows':<10}{'asked for':<16}{'strategy':<16}{'kept':>6}{'ours':>8}{'whole':>8}{'share':>8}  aim")
-        for label, run in runs.items():
-            for (asked, strategy), tally in sorted(measure(run, count).items()):
+        measured = {label: measure(run, count) for label, run in runs.items()}
+        measured["reader"] = measure_reader(READER, count)
+        for label, tallies in measured.items():
+            for (asked, strategy), tally in sorted(tallies.items()):
                 aim = (
                     f"{'<=' if tally.share <= LIMITS[asked] else '>'} {LIMITS[asked]:.0%}" if strategy == "all" else ""
                 )
