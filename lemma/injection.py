@@ -15,6 +15,7 @@ from typing import Any
 
 from lemma.config import Config
 from lemma.derive import Derived, derive
+from lemma.errors import RunError
 from lemma.prompts import Prompts
 from lemma.records import Mistake, Problem, Rejection, content_hash
 from lemma.replies import ReplyStore
@@ -68,7 +69,11 @@ class Injection:
         self._config = config
         self._prompts = prompts
         self._taxonomy = taxonomy
-        self._targets = {name: entry["target"] for name, entry in target["datasets"].items()}
+        try:
+            self._targets = {name: dict(entry["target"]) for name, entry in target["datasets"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            path = StageFolder(run, "inject").path / "target.json"
+            raise RunError(f"{path}: is damaged; remove the file (it is made anew from the analysis)") from None
         self._target_hash = content_hash(repr(sorted(self._targets.items())))
         self._parts = parts
         self._strays = strays

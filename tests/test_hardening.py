@@ -345,6 +345,15 @@ def test_a_configuration_of_another_version_is_told_and_replaced(
     assert lemma("status", copied / "run").status == 0
 
 
+def test_a_damaged_target_is_told_by_status_and_made_anew_by_a_run(copied: Path, whole: Path) -> None:
+    (copied / "run" / "inject" / "target.json").write_text("{}")
+    seen = lemma("status", copied / "run")
+    assert seen.status == 1
+    assert is_one_clear_line(seen.stderr)
+    assert "target.json: is damaged" in seen.stderr
+    goes_on_or_says_so(copied, files_of(whole / "run"), "--rederive")
+
+
 def test_a_run_whose_run_file_was_removed_gets_a_new_one(copied: Path, whole: Path) -> None:
     (copied / "run/run.yaml").unlink()
     seen = lemma("status", copied / "run")

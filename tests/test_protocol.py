@@ -16,6 +16,7 @@ import pytest
 
 from lemma.config import Config
 from lemma.pipeline import STAGES, Options, Pipeline
+from lemma.stages.rounds import MAX_ROUNDS
 from tests.conftest import MockServer, example_config, files_of
 from tests.protocol.cases import ATTEMPTS, CASES, GOOD_NAMES, MAX_CHARS, STAGE_OF, Case, problem, write_problems
 from tests.protocol.commands import reply_lines, run_lemma, write_config
@@ -125,7 +126,8 @@ def test_counts_add_up_in_every_stage(finished: Finished) -> None:
 
 
 def test_an_injection_that_failed_is_tried_again_and_one_that_was_declined_is_not(finished: Finished) -> None:
-    assert len(finished.rejected["inject-unchanged"]) == 4
+    # in every round from the first that asks its slot: the first or the second
+    assert len(finished.rejected["inject-unchanged"]) in (MAX_ROUNDS - 1, MAX_ROUNDS)
     assert len(finished.rejected["inject-declined"]) == 1
 
 
