@@ -78,14 +78,18 @@ class Prices(Section):
     """US dollars for a million tokens; an unknown price shows as unknown, never as 0."""
 
     input_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
+    """Tokens that are sent."""
     cached_input_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
+    """Tokens sent that the endpoint had in its cache; null: as all that are sent."""
     output_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
+    """Tokens of replies."""
 
 
 class Endpoint(Section):
     """An OpenAI-compatible server and how to treat it."""
 
     model: Annotated[str, Field(min_length=1)]
+    """The name that the endpoint knows it by."""
     api: Literal["chat", "completions"] = "chat"
     """`completions` sends the messages' text as it is, without a chat template."""
     extra_body: dict[str, JsonValue] = Field(default_factory=dict)
@@ -98,6 +102,7 @@ class Endpoint(Section):
     api_key_env: str = Field(default="OPENAI_API_KEY", json_schema_extra=OPERATIONAL)
     """Name of the environment variable that holds the key; the key itself is never written anywhere."""
     headers: dict[str, str] = Field(default_factory=dict, json_schema_extra=OPERATIONAL)
+    """Sent with every call; their values are not written to run.yaml."""
     concurrency: Annotated[int, Field(ge=1, le=65536)] = Field(default=64, json_schema_extra=OPERATIONAL)
     """Calls in flight at most; fewer where the endpoint asks for it."""
     rpm: Annotated[float, Field(gt=0)] | None = Field(default=None, json_schema_extra=OPERATIONAL)
@@ -109,6 +114,7 @@ class Endpoint(Section):
     patience_s: Annotated[float, Field(gt=0)] = Field(default=300, json_schema_extra=OPERATIONAL)
     """How long the endpoint may go without one success before the run gives up (status 3)."""
     prices: Prices = Field(default_factory=Prices, json_schema_extra=OPERATIONAL)
+    """What its tokens cost."""
 
     @property
     def addresses(self) -> list[str | None]:
@@ -135,16 +141,20 @@ class StudentConfig(Endpoint):
     """The model whose mistakes are studied; sampling parameters stand under `sample`."""
 
     backend: Literal["openai"] = Field(default="openai", json_schema_extra=OPERATIONAL)
+    """Any OpenAI-compatible endpoint."""
 
 
 class TeacherConfig(Endpoint):
     """The model that analyses, injects, corrects and smooths; or `rules`, which is none and costs nothing."""
 
     backend: Literal["openai", "rules"] = Field(default="rules", json_schema_extra=OPERATIONAL)
+    """Any OpenAI-compatible endpoint, or the embedded teacher that computes."""
     model: Annotated[str, Field(min_length=1)] = "rules"
+    """The name that the endpoint knows it by."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.7
     """Null leaves it to the endpoint (reasoning models refuse it)."""
     max_tokens: Annotated[int, Field(ge=1)] = 2048
+    """Of one reply; a reply that is cut there is asked for once more with twice as many."""
     reply_form: Literal["tags", "json"] = "tags"
     """How replies are asked for: parts in tags, or one JSON object held to a schema (endpoints that have
     `response_format: json_schema`: OpenAI, vLLM, SGLang, …)."""
@@ -173,8 +183,11 @@ class SampleConfig(Section):
     """Student sampling."""
 
     num_samples: Annotated[int, Field(ge=1)] = 4
+    """Solutions of each problem."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    """High ones give nonsense that ordinary decoding never shows."""
     max_tokens: Annotated[int, Field(ge=1)] = 1024
+    """Of one solution; one that is cut there is set aside."""
 
 
 class AnalyzeConfig(Section):
@@ -188,6 +201,7 @@ class InjectConfig(Section):
     """Mistake injection (paper, section 3.2)."""
 
     per_problem: Annotated[int, Field(ge=0)] = 1
+    """Mistakes put into a correct solution, for each problem; 0 for the student's alone."""
     types: Literal["analysed"] | dict[str, Annotated[float, Field(ge=0)]] = "analysed"
     """The distribution to draw from: as analysed, or shares by type."""
     min_share: Annotated[float, Field(ge=0, lt=1)] = 0.01
@@ -205,6 +219,7 @@ class CorrectConfig(Section):
     """Correction (paper, section 3.3)."""
 
     strategies: Annotated[list[str], Field(min_length=1)] = ["fix_continue", "fresh_restart"]
+    """Each makes a trajectory of every mistake: going on from the wrong step, or beginning anew."""
 
     @field_validator("strategies")
     @classmethod
@@ -218,7 +233,8 @@ class SmoothConfig(Section):
     """Smoothing (paper, section 3.4)."""
 
     scope: Literal["joint", "whole", "off"] = "joint"
-    """`joint`: reflection and continuation only; `whole`: the published method."""
+    """`joint`: reflection and continuation only, the mistake's words stay as they are; `whole`: the published method,
+    all three parts; `off`: as corrected."""
 
     @field_validator("scope", mode="before")
     @classmethod
@@ -237,9 +253,11 @@ class ExportConfig(Section):
     """What trainers read."""
 
     formats: list[str] = ["alpaca", "messages", "sharegpt", "parquet"]
+    """Files beside `train.jsonl`, which is always written."""
     plain_share: Annotated[float, Field(ge=0, lt=1)] = 0
     """Share of the rows that are plain correct solutions."""
     max_per_problem: Annotated[int, Field(ge=1)] | None = None
+    """Trajectories of one problem at most."""
     near_duplicates: Annotated[float, Field(gt=0, le=1)] | None = 0.65
     """Rows with the same numbers that share this much of their word pairs are one row: the first is kept. Null keeps
     all but identical ones."""
@@ -258,22 +276,37 @@ class Config(Section):
     """A whole run's configuration."""
 
     seed: int = 0
+    """Of all that is drawn at random."""
     data: Annotated[list[DatasetSpec], Field(min_length=1)]
+    """Where problems come from, one entry a source."""
     decontaminate: list[str] = ["gsm8k-test", "math-test"]
+    """Test sets whose questions are left out at reading: those that come with lemma by name, or paths to your own."""
     student: StudentConfig | None = None
+    """The model whose mistakes are studied; not needed where the data holds its samples."""
     teacher: TeacherConfig = Field(default_factory=TeacherConfig)
+    """The model that analyses, injects, corrects and smooths."""
     budget: BudgetConfig = Field(default_factory=BudgetConfig, json_schema_extra=OPERATIONAL)
+    """What the run may spend."""
     prompts: Path | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """A folder whose files replace the package's; their hashes are content, its place is not."""
     answer_form: str = "The answer is: {answer}"
+    """How every trajectory ends; holds `{answer}` once."""
     sample: SampleConfig = Field(default_factory=SampleConfig)
+    """The student's sampling."""
     analyze: AnalyzeConfig = Field(default_factory=AnalyzeConfig)
+    """Error analysis."""
     inject: InjectConfig = Field(default_factory=InjectConfig)
+    """Mistake injection."""
     correct: CorrectConfig = Field(default_factory=CorrectConfig)
+    """Correction."""
     smooth: SmoothConfig = Field(default_factory=SmoothConfig)
+    """Smoothing."""
     checks: ChecksConfig = Field(default_factory=ChecksConfig)
+    """Limits of what is kept."""
     export: ExportConfig = Field(default_factory=ExportConfig)
+    """What trainers read."""
     shards: ShardsConfig = Field(default_factory=ShardsConfig, json_schema_extra=OPERATIONAL)
+    """How the work is cut into parts."""
 
     @field_validator("budget")
     @classmethod
