@@ -10,6 +10,7 @@ may change between two commands on the same run. `lemma.configfile` reads the fi
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -289,6 +290,9 @@ class Config(Section):
     """What the run may spend."""
     prompts: Path | None = Field(default=None, json_schema_extra=OPERATIONAL)
     """A folder whose files replace the package's; their hashes are content, its place is not."""
+    plugins: list[Path] = Field(default=[], json_schema_extra=OPERATIONAL)
+    """Python files that add a strategy, an error type, a dataset or an export format; their bytes are content, their
+    places are not. They are run: name only files that you trust."""
     answer_form: str = "The answer is: {answer}"
     """How every trajectory ends; holds `{answer}` once."""
     sample: SampleConfig = Field(default_factory=SampleConfig)
@@ -333,5 +337,14 @@ class Config(Section):
         return value
 
     def content_of(self, *keys: str) -> dict[str, JsonValue]:
-        """The content of some top-level keys, for a stage's fingerprint: ``{"teacher": {…}, "seed": 0}``."""
-        return {key: _content_value(getattr(self, key)) for key in keys}
+        """The content of some top-level keys, for a stage's fingerprint: ``{"teacher": {…}, "seed": 0}``.
+
+        Plugins may change anything, so their hashes are part of it.
+
+        Raises:
+            OSError: a plugin cannot be read.
+        """
+        content = {key: _content_value(getattr(self, key)) for key in keys}
+        if self.plugins:
+            content["plugins"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.plugins]
+        return content

@@ -19,6 +19,7 @@ from lemma.exporting import ExportWork
 from lemma.exports import StageFacts, formats_of
 from lemma.injection import Injection
 from lemma.ledger import budget_of
+from lemma.plugins import load_plugins
 from lemma.problems import ProblemsFolder, input_fingerprint, read_into
 from lemma.progress import ProgressMeter
 from lemma.prompts import Prompts
@@ -80,6 +81,7 @@ class Pipeline:
         self._options = options or Options()
         self._say = say or _to_stderr
         self._make_teacher = teacher or self._configured_teacher
+        load_plugins(config.plugins)
         self._prompts = Prompts(config.prompts)
         self._taxonomy = load_taxonomy(config.prompts)
         self._lock = RunLock(run)
@@ -149,7 +151,7 @@ class Pipeline:
         if changed:
             self._say(f"{self._run}: was last worked on with another configuration: {'; '.join(changed)}")
         elif reopened:
-            self._say(f"{self._run}: prompts have changed since")
+            self._say(f"{self._run}: prompts or plugins have changed since")
         if reopened:
             first = min(STAGES.index(name) for name in reopened)
             self._say(f"reopened: {', '.join(STAGES[first:])}; only replies that are missing are asked for")

@@ -108,7 +108,8 @@ def input_fingerprint(config: Config) -> str:
     """
     sources = [f"{fingerprint_of(spec)} {spec.limit}" for spec in config.data]
     tests = Decontaminator.load(config.decontaminate).fingerprint
-    return content_hash(PROBLEMS_VERSION, str(config.shards.size), tests, *sources)
+    plugins = list(map(str, config.content_of().values()))  # one of them may have read the rows
+    return content_hash(PROBLEMS_VERSION, str(config.shards.size), tests, *sources, *plugins)
 
 
 def read_into(run: Path, config: Config, fingerprint: str) -> dict[str, Any]:

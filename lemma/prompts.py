@@ -168,6 +168,23 @@ def parse_template(name: str, text: str, origin: str) -> Template:
     return Template(name, origin, content_hash(text), sections, tuple(examples))
 
 
+_ADDED: dict[str, Template] = {}
+
+
+def register(name: str, text: str) -> None:
+    """Adds a prompt, or replaces the package's, unless the user's folder has a file of that name (plugins).
+
+    Raises:
+        ConfigError: see `parse_template`.
+    """
+    _ADDED[name] = parse_template(name, text, f"the plugin's prompt {name}")
+
+
+def is_known(name: str) -> bool:
+    """Whether the package or a plugin has a prompt of that name."""
+    return name in _ADDED or (PACKAGE_FOLDER / f"{name}.md").is_file()
+
+
 class Prompts:
     """All prompts of a run, each read once.
 
@@ -191,8 +208,12 @@ class Prompts:
             ConfigError: there is none, or its file cannot be read.
         """
         if name not in self._templates:
-            path = self._find(name)
-            self._templates[name] = parse_template(name, read_text(path), str(path))
+            own = self._folders[0] / f"{name}.md"
+            if name in _ADDED and (len(self._folders) == 1 or not own.is_file()):
+                self._templates[name] = _ADDED[name]
+            else:
+                path = self._find(name)
+                self._templates[name] = parse_template(name, read_text(path), str(path))
         return self._templates[name]
 
     def lines(self, name: str) -> tuple[str, ...]:

@@ -128,6 +128,18 @@ def _split(text: str, origin: str) -> tuple[dict[str, object], list[tuple[str, s
     return front, [(heading, body.strip()) for heading, body in zip(pieces[1::2], pieces[2::2], strict=True)]
 
 
+_ADDED: dict[str, ErrorType] = {}
+
+
+def register(name: str, text: str) -> None:
+    """Adds an error type, or replaces the package's (plugins).
+
+    Raises:
+        ConfigError: see `parse_error_type`.
+    """
+    _ADDED[name] = parse_error_type(name, text, f"the plugin's error type {name}")
+
+
 def load_taxonomy(folder_override: Path | None = None) -> dict[str, ErrorType]:
     """All error types by name, in the order of their names.
 
@@ -137,8 +149,12 @@ def load_taxonomy(folder_override: Path | None = None) -> dict[str, ErrorType]:
     Raises:
         ConfigError: a file cannot be used.
     """
-    paths: dict[str, Path] = {}
-    for folder in (PACKAGE_FOLDER, folder_override):
-        if folder is not None:
-            paths.update({path.stem: path for path in (folder / FOLDER).glob("*.md")})
-    return {name: parse_error_type(name, read_text(path), str(path)) for name, path in sorted(paths.items())}
+    found = _read_types(PACKAGE_FOLDER) | _ADDED
+    if folder_override is not None:
+        found |= _read_types(folder_override)
+    return dict(sorted(found.items()))
+
+
+def _read_types(folder: Path) -> dict[str, ErrorType]:
+    paths = (folder / FOLDER).glob("*.md")
+    return {path.stem: parse_error_type(path.stem, read_text(path), str(path)) for path in paths}

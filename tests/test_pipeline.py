@@ -148,7 +148,7 @@ def test_a_changed_prompt_reopens_its_stage_and_pays_only_for_it(tmp_path: Path)
     teacher = work(tmp_path / "run", changed(example_config(), prompts=str(tmp_path / "prompts")), say=said)
     assert set(teacher.stages) == {"smooth"}
     assert teacher.stages["smooth"] == len(records(tmp_path / "run", "correct"))
-    assert any("prompts have changed" in line for line in said)
+    assert any("prompts or plugins have changed" in line for line in said)
 
 
 def test_a_stage_whose_input_is_not_finished_says_what_to_run(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ LAYERS = [
     {"audit"},
     # what answers, what is kept of it, what it is turned into
     {"replies", "exports", "teacher", "derive", "deriver", "budget"},
+    # code of the user's own
+    {"plugins"},
     {"engine"},
     # a run's folder
     {"problems", "distribution", "runfile", "summary", "progress", "ledger"},
