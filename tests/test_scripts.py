@@ -1,0 +1,137 @@
+"""The scripts of the stages and of the whole pipeline, run by a real bash.
+
+What they hand to `lemma` is seen by a stand-in on the PATH, which notes its arguments and ends as it is told; with the
+real one they run in the slow test here and in ``test_docs.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, files_of
+from tests.test_docs import TIMEOUT_S, fresh_folder
+
+STAGES = ["sample", "analyze", "inject", "correct", "smooth", "export"]
+STAND_IN = """#!/usr/bin/env bash
+printf '%s\\x1f' "$@" >>"$NOTES"
+echo >>"$NOTES"
+[ "$1" = plan ] && exit "${PLAN_STATUS:-0}"
+runs=$(grep -vc '^plan' "$NOTES")
+set -- $STATUSES
+exit "${!runs:-0}"
+"""
+"""Ends the nth command that is no plan with the nth of $STATUSES."""
+
+
+def script(name: str, folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Runs a script in `folder` with the stand-in; `more` goes into the environment."""
+    programs = folder / "programs"
+    programs.mkdir(exist_ok=True)
+    (programs / "lemma").write_text(STAND_IN, encoding="utf-8")
+    (programs / "lemma").chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "NOTES": str(folder / "notes"), "STATUSES": "", **more}
+    command = ["bash", str(ROOT / f"scripts/{name}.sh"), *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
+
+
+def asked(folder: Path) -> list[list[str]]:
+    """The arguments of each call of the stand-in."""
+    lines = (folder / "notes").read_text(encoding="utf-8").splitlines() if (folder / "notes").exists() else []
+    return [line.split("\x1f")[:-1] for line in lines]
+
+
+@pytest.mark.parametrize("name", [*STAGES, "run_full"])
+def test_help_tells_the_usage_and_too_few_arguments_end_with_2(name: str, tmp_path: Path) -> None:
+    shown = script(name, tmp_path, "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert f"Usage: bash scripts/{name}.sh CONFIG RUN" in shown.stdout
+    assert "#" not in shown.stdout
+    for arguments in ((), ("my.yaml",), ("my.yaml", "--quiet")):
+        refused = script(name, tmp_path, *arguments)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert refused.stderr.startswith("usage: ")
+    assert asked(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_gets_its_arguments_as_they_are_and_its_status_comes_back(name: str, tmp_path: Path) -> None:
+    ended = script(name, tmp_path, "a $(b).yaml", "my run", "--set", "answer_form=* {answer}", STATUSES="3")
+    assert ended.returncode == 3
+    assert asked(tmp_path) == [[name, "a $(b).yaml", "-o", "my run", "--set", "answer_form=* {answer}"]]
+
+
+def test_run_full_shows_the_plan_then_runs_all_with_every_option_where_it_belongs(tmp_path: Path) -> None:
+    options = ["--set", "seed=1", "--limit=5", "--quiet", "--rederive"]
+    assert script("run_full", tmp_path, "a b.yaml", "my run", *options, "--retries", "2").returncode == 0
+    start = ["a b.yaml", "-o", "my run"]
+    assert asked(tmp_path) == [["plan", *start, "--set", "seed=1", "--limit=5"], ["run", *start, *options]]
+
+
+def test_run_full_asks_for_nothing_where_the_plan_fails(tmp_path: Path) -> None:
+    assert script("run_full", tmp_path, "a.yaml", "run", PLAN_STATUS="1").returncode == 1
+    assert [call[0] for call in asked(tmp_path)] == ["plan"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "retries", "status", "runs"),
+    [
+        ("3 0", "0", 3, 1),  # goes on by itself only where asked to
+        ("3 3 0", "5", 0, 3),
+        ("3 3 3 0", "2", 3, 3),
+        ("1 0", "5", 1, 1),  # an error is no reason to try again
+        ("3 130 0", "5", 130, 2),  # nor is an interruption
+        ("3 0", "08", 0, 2),  # not octal
+    ],
+)
+def test_run_full_retries_after_status_3_alone(
+    statuses: str, retries: str, status: int, runs: int, tmp_path: Path
+) -> None:
+    arguments = ("a.yaml", "run", "--retries", retries, "--pause", "0")
+    assert script("run_full", tmp_path, *arguments, STATUSES=statuses).returncode == status
+    assert [call[0] for call in asked(tmp_path)] == ["plan"] + ["run"] * runs
+
+
+def test_the_pauses_of_run_full_grow(tmp_path: Path) -> None:
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs/sleep").write_text('#!/bin/sh\necho "$1" >>"$NOTES.pauses"\n', encoding="utf-8")
+    (tmp_path / "programs/sleep").chmod(0o755)
+    arguments = ("a.yaml", "run", "--retries", "4", "--pause", "900")
+    assert script("run_full", tmp_path, *arguments, STATUSES="3 3 3 3 0").returncode == 0
+    assert (tmp_path / "notes.pauses").read_text().split() == ["900", "1800", "3600", "3600"]
+
+
+@pytest.mark.parametrize("wrong", [["--retries", "often"], ["--retries"], ["--pause", "-1"], ["--set"]])
+def test_a_wrong_option_of_run_full_ends_with_2(wrong: list[str], tmp_path: Path) -> None:
+    assert script("run_full", tmp_path, "a.yaml", "run", *wrong).returncode == 2
+    assert asked(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_the_six_scripts_give_the_bytes_of_run_full_and_resume(tmp_path: Path) -> None:
+    environment = fresh_folder(tmp_path)
+    environment["PATH"] = "/usr/local/bin:/usr/bin:/bin"  # so that .venv is found
+    config = {"data": [{"dataset": "rollouts", "path": "example:gsm8k", "limit": 4}], "decontaminate": []}
+    (tmp_path / "my config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+
+    def real(name: str, run: str) -> None:
+        command = ["bash", f"scripts/{name}.sh", "my config.yaml", run, "--limit", "3"]
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
+        )
+        assert ended.returncode == 0, ended.stderr
+
+    for name in STAGES:
+        real(name, "by stage")
+    for _ in range(2):
+        real("run_full", "the whole")
+        made, by_stage = files_of(tmp_path / "the whole"), files_of(tmp_path / "by stage")
+        made.pop("plan.json", None)
+        assert json.loads(made["export/alpaca.json"])
+        assert made == by_stage
