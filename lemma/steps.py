@@ -28,6 +28,8 @@ _EVENT: Final = re.compile(
     r"|(?P<escape>\\[\\$`])|(?P<open>\\[\[(])|\\begin\{(?P<env>[A-Za-z]{1,20}\*?)\}"
     r"|(?P<newline>\n)|(?P<stop>[.!?]+|[。！？]+)"
 )
+_EVENT_START: Final = re.compile(r"[`~\[$\\\n.!?。！？]")
+"""Every character that an event begins with: looking for one of a set is many times quicker than for alternatives."""
 _END_ENV: Final = re.compile(r"\\end\{([A-Za-z]{1,20}\*?)\}")
 _CLOSERS: Final = "\"'”’)]*_"
 _LABEL: Final = re.compile(
@@ -145,7 +147,11 @@ class _Scanner:
 
     def run(self) -> None:
         text, place = self.text, 0
-        while (event := _EVENT.search(text, place)) is not None:
+        while (start := _EVENT_START.search(text, place)) is not None:
+            event = _EVENT.match(text, start.start())
+            if event is None:
+                place = start.end()
+                continue
             kind, end = event.lastgroup, event.end()
             if kind == "newline":
                 place = self._skip_blank(end)

@@ -15,6 +15,8 @@ _HEADED_WORDS = 12
 
 _MARKER = re.compile(
     r"""
+      (?=[\\af]|^)  # what each of these begins with, so that few places are tried
+      (?:
       (?P<box>\\(?:boxed|fbox)(?![A-Za-z])[ \t]*)
     | ^[ \t>*]*\#\#\#\#(?!\#)(?=(?P<hashes>[^\n]*))
     | ^[ \t>*]*A:(?=(?P<line>[^\n]*))
@@ -23,6 +25,7 @@ _MARKER = re.compile(
       [ \t]*(?:\*\*|__)?[ \t]*
       (?::|=|\b(?:is|are|was|would[ ]be|must[ ]be|should[ ]be|will[ ]be|becomes|equals)\b)
     | (?:\bfinal[ ]|^[ \t\#>*_]*)(?P<heading>answer)\b[ \t]*(?:\*\*|__)?[ \t]*(?=\n|\Z)
+      )
     """,
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
