@@ -15,4 +15,5 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-.venv/bin/pytest "$@"
+# two at a time: most tests wait for processes and servers of their own
+.venv/bin/pytest -n 2 --dist worksteal "$@"
