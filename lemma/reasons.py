@@ -146,6 +146,48 @@ CHECKS: Final[dict[str, Reason]] = {
     "error_repeated": Reason(
         "the wrong step is repeated instead of corrected", "The teacher did not see the error: take a stronger one."
     ),
+    "claim_repeated": Reason(
+        "the wrong claim stands in the continuation again, in another spelling",
+        "The teacher did not mend the error: take a stronger one.",
+    ),
+    "vague_reflection": Reason(
+        "the reflection names nothing of what was wrong: no number, operation or word of the problem",
+        "Nothing where it is rare; where frequent, sharpen the prompt of the strategy in your `prompts`.",
+    ),
+    "false_equation": Reason(
+        "the correction holds an equation that is false",
+        "The teacher miscalculates: take a stronger one. The detail quotes the equation; try its sides with "
+        "`lemma verify LEFT RIGHT`.",
+    ),
+    "started_over": Reason(
+        "a correction that is to go on from the wrong step starts over",
+        "Nothing where it is rare; where frequent, sharpen `fix_continue.md` in your `prompts`.",
+    ),
+    "not_restarted": Reason(
+        "a correction that is to start over computes with what the dropped attempt had found",
+        "Nothing where it is rare; where frequent, sharpen the `fresh_restart` prompts in your `prompts`.",
+    ),
+    "same_path": Reason(
+        "a fresh start says the steps before the error again, word for word",
+        "Nothing where it is rare. More correct samples (`sample.num_samples`) offer more other paths.",
+    ),
+    "numbers_lost": Reason(
+        "smoothing has lost numbers of the correction",
+        "Nothing where it is rare; where frequent, take a stronger teacher, or `smooth.scope: off`.",
+    ),
+    "order_changed": Reason(
+        "after smoothing, error, reflection and correction no longer follow in this order",
+        "Comes with `smooth.scope: whole` more than with `joint`.",
+    ),
+    "gibberish": Reason(
+        "the text holds broken characters, or words that are none",
+        "Broken characters point to a wrong encoding at the endpoint; noise to a damaged or overheated model: lower "
+        "`teacher.temperature`.",
+    ),
+    "other_language": Reason(
+        "the correction is in another language than the question",
+        "Say the language in the prompts of your `prompts` folder, or take a teacher that keeps to it.",
+    ),
     "section_tags": Reason(
         "tags or headings of the prompt stand in the text",
         "Nothing where it is rare; where frequent, try `teacher.reply_form: json`.",

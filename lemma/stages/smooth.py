@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from lemma.checks import check_trajectory, reaches_answer, wrong_step
+from lemma.checks import check_smoothed, reaches_answer, wrong_step
 from lemma.config import Config
 from lemma.errors import ConfigError
 from lemma.prompts import Prompts, kind_of
@@ -129,4 +129,4 @@ class SmoothStage(TeacherStage):
         Raises:
             Rejected: with the reason of the first that fails.
         """
-        check_trajectory(record, self.config.checks.max_chars, is_prefix_free=self._is_whole)
+        check_smoothed(record, unit.trajectory, self.config.checks.max_chars, is_prefix_free=self._is_whole)

@@ -141,7 +141,7 @@ def _cases() -> Iterable[Case]:
     yield Case("inject-refused", "inject", "refused", "", {"status": 400})
     yield Case("inject-cut", "inject", "cut_short", GOOD["inject"], {"finish_reason": "length"})
 
-    reflection, continuation = "Hmm, that number is far off, so this wants another look.", "Done again, this comes out."
+    reflection, continuation = "Hmm, that sum is far off, so this wants another look.", "Done again, this comes out."
     yield from _corrections("fix_continue", reflection, continuation)
     yield from _corrections("fresh_restart_write", reflection, continuation)
     yield from _corrections("smooth_joint", reflection, continuation)

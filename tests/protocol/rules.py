@@ -33,10 +33,10 @@ GOOD = {
     "inject": "<altered_step>1</altered_step>\n<step>\\g<first_step> Together with the rest that makes 999900.</step>\n"
     f"<rest>So the result is 999900 + 83 = {INJECTED_ANSWER}.\n\\g<before_answer>{INJECTED_ANSWER}</rest>\n"
     "<explanation>The number 999900 comes from nowhere.</explanation>",
-    "fix_continue": "<reflection>Hmm, that number is far off, so this line wants another look.</reflection>\n"
+    "fix_continue": "<reflection>Hmm, that sum is far off, so this line wants another look.</reflection>\n"
     "<continuation>Done again with care, the numbers of the story lead to the result.\n\\g<answer_line></continuation>",
-    "fresh_restart_connect": "<reflection>That cannot be what it says. Better to begin anew, slowly.</reflection>",
-    "fresh_restart_write": "<reflection>That cannot be what it says. Better to begin anew, slowly.</reflection>\n"
+    "fresh_restart_connect": "<reflection>That sum cannot be what it says. Better to begin anew, slowly.</reflection>",
+    "fresh_restart_write": "<reflection>That sum cannot be what it says. Better to begin anew, slowly.</reflection>\n"
     "<continuation>Taken one after the other, the things of the story come to this.\n\\g<answer_line></continuation>",
     "smooth_joint": "<reflection>Hold on. \\g<reflection></reflection>\n<continuation>\\g<continuation></continuation>",
     "smooth_whole": "<prefix>\\g<prefix></prefix>\n<reflection>Hold on. \\g<reflection></reflection>\n"

@@ -1,21 +1,6 @@
-"""What every kept record guarantees: one function and one reason each, pure, in time linear in the text.
+"""The first guarantees: the answer, the prefix, the ending, tags, leaks, length, loops.
 
-======================  =================================================================================
-`reaches_answer`        the final answer equals the reference: decided, not guessed (1)
-`misses_answer`         a mistake's answer differs from the reference, decided likewise (2)
-`keeps_prefix`          the text begins with the mistake's own, through the wrong step (3)
-`error_still_stands`    smoothing the whole text: the wrong claim still stands before the reflection (3)
-`has_reflection`        words stand between error and correction (4)
-`repeats_no_prefix`     the correction goes on, it doesn't begin again (4)
-`repeats_no_error`      the wrong step doesn't stand again in the continuation (4)
-`has_no_tags`           no tags or headings of the prompts (5)
-`leaks_no_reference`    no word of ground truth, reference solution, previous attempt (5)
-`is_short_enough`       within `checks.max_chars` (6)
-`has_no_loop`           it does not repeat itself (6)
-======================  =================================================================================
-
-The numbers are those of the guarantees in the documentation; the seventh and eighth (provenance, contamination) hold
-by construction of the records and at reading.
+Pure functions of the text, linear in it.
 """
 
 from __future__ import annotations
@@ -81,7 +66,7 @@ _LEAKS: Final = re.compile(
     r"|(?:your|their) (?:solution|mistake|error|attempt|reasoning|calculation|previous step|first step|last step)"
     r"|you(?:'ve|’ve| have)? (?:made|wrote|forgot|miscalculated|misread|mistakenly|incorrectly)"
     r"|as an ai|language model"
-    r"|the (?:prompt|instructions?) (?:say|ask|state|require|above)"
+    r"|the (?:prompt|instructions?) (?:says?|asks?|states?|requires?|above)"
     r"|error type|(?:calculation|counting|operator|conversion)_error"
     r")\b",
     re.IGNORECASE,
@@ -99,7 +84,7 @@ _ANNOUNCED: Final = re.compile(
 )
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """`text` as compared: no spaces, case, Markdown or dollar signs."""
     return _BARE_DROPS.sub("", text).casefold()
 
@@ -221,11 +206,11 @@ def repeats_no_prefix(trajectory: Trajectory) -> None:
     Raises:
         Rejected: `prefix_repeated`.
     """
-    prefix = _bare(trajectory.prefix)
+    prefix = bare(trajectory.prefix)
     steps = split_steps(trajectory.prefix)
-    first = _bare(steps[0]).rstrip(".,;:!") if steps else ""
+    first = bare(steps[0]).rstrip(".,;:!") if steps else ""
     for part in (trajectory.reflection, trajectory.continuation):
-        other = _bare(part[: 2 * len(trajectory.prefix) + 200])
+        other = bare(part[: 2 * len(trajectory.prefix) + 200])
         shared = 0
         for left, right in zip(prefix, other, strict=False):
             if left != right:
@@ -244,8 +229,8 @@ def repeats_no_error(trajectory: Trajectory) -> None:
         Rejected: `error_repeated`.
     """
     step = wrong_step(trajectory.mistake)
-    bare = _bare(strip_answer(step) or step).rstrip(".,;:!")
-    if len(bare) >= MIN_STEP_CHARS and _stands_in(bare, _bare(trajectory.continuation)):
+    own = bare(strip_answer(step) or step).rstrip(".,;:!")
+    if len(own) >= MIN_STEP_CHARS and _stands_in(own, bare(trajectory.continuation)):
         raise Rejected("error_repeated", step[:200])
 
 
@@ -289,7 +274,7 @@ def has_no_loop(text: str) -> None:
     if run is not None:
         raise Rejected("loop", run[1] * 3 + "…")
     steps = split_steps(text)
-    sentences = Counter(map(_bare, steps)) if len(steps) >= LOOP_SENTENCES else {}
+    sentences = Counter(map(bare, steps)) if len(steps) >= LOOP_SENTENCES else {}
     for sentence, times in sentences.items():
         if times >= LOOP_SENTENCES and len(sentence) >= LOOP_MIN_CHARS:
             raise Rejected("loop", f"{times} times {sentence[:200]}")
@@ -320,33 +305,3 @@ def is_clean(text: str, question: str, max_chars: int) -> bool:
     except Rejected:
         return False
     return True
-
-
-def check_trajectory(trajectory: Trajectory, max_chars: int, *, is_prefix_free: bool = False) -> None:
-    """All guarantees that a trajectory can be asked for, the cheap ones first.
-
-    Args:
-        trajectory: a corrected or smoothed one.
-        max_chars: `checks.max_chars`.
-        is_prefix_free: the prefix may be in other words (smoothing the whole text).
-
-    Raises:
-        Rejected: with the reason of the first that fails.
-    """
-    problem = trajectory.mistake.problem
-    if is_prefix_free:
-        error_still_stands(trajectory.prefix, trajectory.mistake)
-    else:
-        keeps_prefix(trajectory)
-    is_short_enough(trajectory.text, max_chars)
-    has_reflection(trajectory.reflection)
-    if trajectory.strategy == "fix_continue":
-        repeats_no_prefix(trajectory)
-    repeats_no_error(trajectory)
-    new = trajectory.reflection + trajectory.continuation
-    if is_prefix_free:
-        new = trajectory.text
-    has_no_tags(new, problem.question)
-    leaks_no_reference(new, problem.question)
-    has_no_loop(trajectory.text)
-    reaches_answer(trajectory.text, problem.answer)
