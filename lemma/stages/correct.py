@@ -38,7 +38,7 @@ class CorrectStage(TeacherStage):
     """
 
     name = "correct"
-    version = 1
+    version = 2
     reads = ("sample", "analyze", "inject")
     record_type = Trajectory
 

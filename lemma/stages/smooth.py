@@ -39,7 +39,7 @@ class SmoothStage(TeacherStage):
     """
 
     name = "smooth"
-    version = 1
+    version = 2
     reads = ("correct",)
     record_type = Trajectory
 
