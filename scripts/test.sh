@@ -15,5 +15,5 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-# two at a time: most tests wait for processes and servers of their own
-.venv/bin/pytest -n 2 --dist worksteal "$@"
+# two files at a time: most tests wait for processes and servers of their own
+.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
