@@ -87,6 +87,21 @@ def write_distribution(run: Path, manifests: Iterable[Manifest]) -> dict[str, An
     return distribution
 
 
+def write_injected(run: Path, datasets: Mapping[str, Any]) -> None:
+    """Writes ``inject/distribution.json``: what injection came to, by dataset (see `lemma.injection`)."""
+    write_json(_injected_path(run), {"datasets": dict(datasets)})
+
+
+def read_injected(run: Path) -> dict[str, Any]:
+    """What `write_injected` wrote; empty where nothing was injected."""
+    tree: dict[str, Any] = read_json(_injected_path(run)) or {}
+    return dict(tree.get("datasets", {}))
+
+
+def _injected_path(run: Path) -> Path:
+    return StageFolder(run, "inject").path / "distribution.json"
+
+
 def freeze_target(
     run: Path,
     config: InjectConfig,

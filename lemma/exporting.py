@@ -12,6 +12,7 @@ from typing import Any
 from lemma import __version__
 from lemma.audit.tally import read_audit
 from lemma.config import Config
+from lemma.distribution import read_injected
 from lemma.exports import CardFacts, OverlapFacts, SourceFacts, StageFacts, export_run
 from lemma.groups import read_groups
 from lemma.problems import ProblemsFolder
@@ -59,11 +60,8 @@ class ExportWork:
         self._manifest = self._folder / "export.manifest"
         audit = read_audit(run, last_stage(config))  # an input of the card: verdicts that are new make it anew
         figures = audit.figures if audit and audit.figures.rows else None
-        came_to: dict[str, Any] = read_json(StageFolder(run, "inject").path / "distribution.json") or {}
         facts = _card_facts(config, stages, target, students, problems)
-        self._facts = dataclasses.replace(
-            facts, audit=figures, injected=came_to.get("datasets", {}), overlaps=_overlaps(run)
-        )
+        self._facts = dataclasses.replace(facts, audit=figures, injected=read_injected(run), overlaps=_overlaps(run))
         self._fingerprint = self._hash()
 
     def _hash(self) -> str:

@@ -15,11 +15,12 @@ from typing import Any
 
 from lemma.config import Config
 from lemma.derive import Derived, derive
+from lemma.distribution import write_injected
 from lemma.errors import RunError
 from lemma.prompts import Prompts
 from lemma.records import Mistake, Problem, Rejection, content_hash
 from lemma.replies import ReplyStore
-from lemma.shards import StageFolder, read_records, write_json
+from lemma.shards import StageFolder, read_records
 from lemma.stages.inject import Assignment, InjectStage
 from lemma.stages.rounds import MAX_ROUNDS, Slot, plan_round
 from lemma.stagework import Inputs, StageWork, WorkPart
@@ -109,8 +110,9 @@ class Injection:
             parts = [_RoundPart(work, part, outcomes) for part in range(self._parts)]
             ask(work, parts, f"inject {number}")
             _learn(places, outcomes, number)
-        write_json(
-            StageFolder(self._run, "inject").path / "distribution.json", injected_distribution(places, self._targets)
+        members = _by_dataset(places)
+        write_injected(
+            self._run, {name: _came_to(members.get(name, []), self._targets[name]) for name in sorted(self._targets)}
         )
         work = self.work(_by_problem(places))
         ask(work, [work.open_part(part) for part in (range(self._parts) if rederive else work.stale())], "inject")
@@ -123,11 +125,8 @@ class Injection:
 
     def _plan_round(self, places: Sequence[_Place], number: int) -> dict[str, list[Assignment]]:
         """Draws this round's types, dataset by dataset, and notes them in `places`."""
-        by_dataset: dict[str, list[_Place]] = {}
-        for place in places:
-            by_dataset.setdefault(place.dataset, []).append(place)
         plan: dict[str, list[Assignment]] = {}
-        for dataset, members in by_dataset.items():
+        for dataset, members in _by_dataset(places).items():
             drawn = plan_round(
                 self._targets[dataset], [place.outcome for place in members], seed=self._config.seed, number=number
             )
@@ -139,21 +138,21 @@ class Injection:
         return plan
 
 
-def injected_distribution(places: Iterable[_Place], targets: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """What injection aimed at and what it came to.
-
-    Returns:
-        ``{"datasets": {name: {"slots", "kept", "shortfall", "total_variation", "types": {type: {"target", "drawn",
-        "kept", "share"}}}}}``: `drawn` counts asks over all rounds, `shortfall` slots that stayed empty,
-        `total_variation` (0 to 1) how far the kept shares are from the target.
-    """
-    members: dict[str, list[_Place]] = {name: [] for name in sorted(targets)}
+def _by_dataset(places: Iterable[_Place]) -> dict[str, list[_Place]]:
+    members: dict[str, list[_Place]] = {}
     for place in places:
-        members[place.dataset].append(place)
-    return {"datasets": {name: _came_to(members[name], targets[name]) for name in members}}
+        members.setdefault(place.dataset, []).append(place)
+    return members
 
 
 def _came_to(places: Sequence[_Place], target: Mapping[str, float]) -> dict[str, Any]:
+    """What injection aimed at in a dataset and what it came to.
+
+    Returns:
+        ``{"slots", "kept", "shortfall", "total_variation", "types": {type: {"target", "drawn", "kept", "share"}}}``:
+        `drawn` counts asks over all rounds, `shortfall` slots that stayed empty, `total_variation` (0 to 1) how far
+        the kept shares are from the target.
+    """
     drawn = Counter(assignment.error_type for place in places for assignment in place.asked)
     kept = Counter(place.outcome.kept for place in places if place.outcome.kept is not None)
     shares = {name: kept[name] / (kept.total() or 1) for name in target}

@@ -27,6 +27,7 @@ from typing import Any
 from lemma.audit.report import status_line
 from lemma.audit.tally import figures_tree, read_audit
 from lemma.config import Config
+from lemma.distribution import read_injected
 from lemma.errors import RunError
 from lemma.exporting import last_stage
 from lemma.ledger import LedgerLine, read_ledger, total_cost
@@ -87,7 +88,7 @@ def read_status(run: Path) -> dict[str, Any]:
         "warnings": [
             broken_words(name, broken) for name in STAGES[:-1] if (broken := broken_replies(StageFolder(run, name)))
         ],
-        "injected": (read_json(run / "inject" / "distribution.json") or {}).get("datasets", {}),
+        "injected": read_injected(run),
         "audit": figures_tree(audit.figures) if audit else None,
     }
 

@@ -33,6 +33,7 @@ from __future__ import annotations
 from lemma.checks.claims import claims_no_error, computes_nothing_false, names_the_error
 from lemma.checks.guarantees import (
     announces_no_error,
+    before_wrong_step,
     error_still_stands,
     has_no_loop,
     has_no_tags,
@@ -54,6 +55,7 @@ from lemma.records import Trajectory
 
 __all__ = [
     "announces_no_error",
+    "before_wrong_step",
     "check_smoothed",
     "check_trajectory",
     "claims_no_error",

@@ -111,6 +111,14 @@ def _first_new(pattern: re.Pattern[str], text: str, *allowed: str) -> str | None
     return None
 
 
+def _is_equal(answer: str, reference: str) -> bool:
+    """Decided, not guessed; raises `undecided_answer` otherwise."""
+    verdict = compare(answer, reference)
+    if verdict is Verdict.UNDECIDED:
+        raise Rejected("undecided_answer", f"{answer!r} and {reference!r}")
+    return verdict is Verdict.EQUAL
+
+
 def reaches_answer(text: str, reference: str) -> str:
     """The final answer of `text`, which equals the reference.
 
@@ -120,10 +128,7 @@ def reaches_answer(text: str, reference: str) -> str:
     answer = extract_answer(text)
     if answer is None:
         raise Rejected("no_answer", text[-120:])
-    verdict = compare(answer, reference)
-    if verdict is Verdict.UNDECIDED:
-        raise Rejected("undecided_answer", f"{answer!r} and {reference!r}")
-    if verdict is not Verdict.EQUAL:
+    if not _is_equal(answer, reference):
         raise Rejected("wrong_answer", f"{answer!r}, not {reference!r}")
     return answer
 
@@ -136,10 +141,7 @@ def misses_answer(answer: str | None, reference: str) -> str:
     """
     if answer is None:
         raise Rejected("no_answer")
-    verdict = compare(answer, reference)
-    if verdict is Verdict.UNDECIDED:
-        raise Rejected("undecided_answer", f"{answer!r} and {reference!r}")
-    if verdict is not Verdict.DIFFERENT:
+    if _is_equal(answer, reference):
         raise Rejected("answer_equals_reference", f"{answer!r} is {reference!r}")
     return answer
 
@@ -160,6 +162,11 @@ def wrong_step(mistake: Mistake) -> str:
         if end >= mistake.prefix_end:
             return mistake.solution[start : mistake.prefix_end]
     return mistake.prefix
+
+
+def before_wrong_step(mistake: Mistake) -> str:
+    """The prefix without its first wrong step: what holds."""
+    return mistake.prefix.removesuffix(wrong_step(mistake))
 
 
 def keeps_prefix(trajectory: Trajectory) -> None:

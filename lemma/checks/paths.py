@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from lemma.arithmetic import Equation, read_equations
-from lemma.checks.guarantees import bare, wrong_step
+from lemma.checks.guarantees import bare, before_wrong_step
 from lemma.checks.words import values_of
 from lemma.errors import Rejected
 from lemma.records import Trajectory
@@ -27,12 +27,6 @@ _ANEW: Final = re.compile(
     r"|(?:re-?start|re-?starting) (?:the|this|my|from))\b",
     re.IGNORECASE,
 )
-
-
-def _steps_before(trajectory: Trajectory) -> str:
-    """The prefix without its wrong step."""
-    mistake = trajectory.mistake
-    return mistake.prefix[: mistake.prefix_end - len(wrong_step(mistake))]
 
 
 def _redone(before: str, continuation: str) -> tuple[list[str], int]:
@@ -57,7 +51,7 @@ def goes_on(trajectory: Trajectory) -> None:
     words = _ANEW.search(trajectory.reflection) or _ANEW.search(head)
     if words is not None and words[0].lower() not in trajectory.mistake.problem.question.lower():
         raise Rejected("started_over", words[0])
-    before = _steps_before(trajectory)
+    before = before_wrong_step(trajectory.mistake)
     steps, count = _redone(before, trajectory.continuation)
     if len(steps) >= MIN_REDONE and count == len(steps):
         raise Rejected("started_over", f"{count} right steps stand there again")
@@ -86,7 +80,7 @@ def starts_over(trajectory: Trajectory) -> None:
     problem = trajectory.mistake.problem
     found = {
         one.result.value
-        for one in read_equations(_steps_before(trajectory) + "\n" + trajectory.reflection)
+        for one in read_equations(before_wrong_step(trajectory.mistake) + "\n" + trajectory.reflection)
         if one.is_computation and one.result is not None
     }
     found -= values_of(problem.question)
@@ -115,7 +109,7 @@ def takes_another_path(trajectory: Trajectory) -> None:
     Raises:
         Rejected: `same_path`.
     """
-    before = _steps_before(trajectory)
+    before = before_wrong_step(trajectory.mistake)
     path = bare(before).rstrip(".,;:!")
     is_short = len(path) < MIN_PATH_CHARS or len(split_steps(before)) < MIN_REDONE
     if is_short or trajectory.is_smoothed or path in bare(trajectory.mistake.problem.reference_solution):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lemma.checks import wrong_step
+from lemma.checks import before_wrong_step
 from lemma.records import Mistake
 from lemma.stages.base import CorrectUnit, Gold
 from lemma.stages.golds import Golds
@@ -18,7 +18,7 @@ class FixContinue:
     def choose_gold(self, mistake: Mistake, golds: Golds, seed: str) -> tuple[Gold, bool]:
         """For an injected mistake the solution that it was put into, else the reference."""
         if mistake.origin == "injected":
-            before = mistake.prefix[: len(mistake.prefix) - len(wrong_step(mistake))]
+            before = before_wrong_step(mistake)
             for gold in (golds.reference, *golds.samples):
                 if before and gold.text.startswith(before):
                     return gold, False
