@@ -24,7 +24,7 @@ from tests.conftest import ROOT
 
 LAYERS = [
     # stand on nothing of ours
-    {"errors", "records", "reasons", "config", "sandbox", "endings", "arithmetic"},
+    {"errors", "records", "reasons", "config", "sandbox", "endings", "arithmetic", "terminal"},
     # texts and the words for what flows
     {"configfile", "prompts", "answers", "steps", "stages.base"},
     # what a unit of work is: its prompt, its parse, its checks
@@ -43,7 +43,7 @@ LAYERS = [
     {"engine"},
     # a run's folder
     {"problems", "distribution", "runfile", "summary", "progress", "ledger"},
-    {"groups"},
+    {"groups", "counts"},
     {"stagework", "exporting"},
     {"injection"},
     {"pipeline"},

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lemma.audit.figures import Agreement, AuditFigures, Counts
-from lemma.audit.screen import flat
 from lemma.audit.tally import Audit
 from lemma.audit.verdicts import CLAIMS, short
+from lemma.terminal import flat
 
 ALONE: Final = "each alone"
 """Head of the column that holds the lowest and the highest label error of one annotator."""

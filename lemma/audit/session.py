@@ -13,9 +13,10 @@ from typing import Final
 
 import typer
 
-from lemma.audit.screen import flat, render, safe, wrapped
+from lemma.audit.screen import render, wrapped
 from lemma.audit.verdicts import CLAIMS, NOTE, VerdictFile
 from lemma.records import Trajectory
+from lemma.terminal import flat, safe
 
 KEYS: Final = "y yes · n no · u unsure · b back · s skip the row · w write a note · r reference solution · q quit"
 _VERDICTS: Final = {"y": "yes", "n": "no", "u": "unsure"}

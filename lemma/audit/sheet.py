@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from lemma.audit.rows import find
-from lemma.audit.screen import pieces, safe
+from lemma.audit.screen import pieces
 from lemma.audit.verdicts import CLAIMS, NOTE, SAID, VerdictFile, shown_of
 from lemma.errors import InputError
 from lemma.records import Trajectory
 from lemma.shards import write_whole
+from lemma.terminal import safe
 
 _LABELS: Final = ("id", "shown")
 _NEEDED: Final = (*_LABELS, *CLAIMS)

@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from lemma.audit.screen import pieces, render, safe
+from lemma.audit.screen import pieces, render
+from lemma.terminal import safe
 from tests.audit.builders import hostile_row, unstyled
 from tests.exports.builders import HOSTILE, problem_of, trajectory_of
 
