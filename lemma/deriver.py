@@ -21,7 +21,7 @@ from typing import Any
 
 from lemma.errors import LemmaError, RunError
 
-NICENESS = 10  # calls come first where cores are few: the endpoint must not wait for what can be done later
+NICENESS = 5  # calls come first where cores are few, and yet parts are not starved where others want the cores too
 AHEAD = 2  # parts that the process knows of: one to work on, and one so that it need not wait for the loop
 
 
@@ -30,10 +30,12 @@ class Deriver:
 
     Args:
         derive: called in the child; its result is pickled.
+        niceness: how far the child stands back for others, as ``os.nice`` takes it.
     """
 
-    def __init__(self, derive: Callable[[int], Any]) -> None:
+    def __init__(self, derive: Callable[[int], Any], niceness: int = NICENESS) -> None:
         self._derive = derive
+        self._niceness = niceness
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._queue: deque[int] = deque()
         self._sent = 0
@@ -41,7 +43,7 @@ class Deriver:
     def __enter__(self) -> Deriver:
         context = multiprocessing.get_context("fork")  # the parts and their plan are there without being sent
         self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._derive), name="derive")
+        self._process = context.Process(target=_serve, args=(theirs, self._derive, self._niceness), name="derive")
         self._process.start()
         theirs.close()
         return self
@@ -112,7 +114,7 @@ class Deriver:
         self._waiting.clear()
 
 
-def _serve(theirs: Connection, derive: Callable[[int], Any]) -> None:
+def _serve(theirs: Connection, derive: Callable[[int], Any], niceness: int) -> None:
     # the parent's end of the pipe, or its end would never be seen; and whatever else is not ours to hold open
     for number in _open_descriptors():
         if number > 2 and number != theirs.fileno():
@@ -121,7 +123,7 @@ def _serve(theirs: Connection, derive: Callable[[int], Any]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides, and closes the pipe
     _die_with_parent()
-    os.nice(NICENESS)
+    os.nice(niceness)
     gc.freeze()  # what the parent made is shared with it, and no garbage
     while True:
         try:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lemma.derive import Chain
-from lemma.deriver import Deriver
+from lemma.deriver import NICENESS, Deriver
 from lemma.errors import Incomplete, Interrupted, LemmaError, TeacherError
 from lemma.replies import ReplyStore, shared
 from lemma.shards import disk_errors
@@ -156,7 +156,8 @@ class Engine:
             TeacherError: the endpoint refuses every call.
             DiskError: a reply or a part could not be written.
         """
-        with Deriver(self._derive) as self._deriver, _calm_collector():
+        niceness = 0 if isinstance(self._teacher, Program) else NICENESS
+        with Deriver(self._derive, niceness) as self._deriver, _calm_collector():
             asyncio.run(self._run())
 
     async def _run(self) -> None:

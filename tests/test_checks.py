@@ -237,7 +237,7 @@ def test_length_is_counted_in_characters() -> None:
 def test_hostile_text_takes_linear_time(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     one = of(" No, that cannot be it.", text)
-    start = time.perf_counter()
+    start = time.process_time()
     for call in (
         lambda: checks.has_no_tags(text),
         lambda: checks.leaks_no_reference(text, text),
@@ -249,4 +249,4 @@ def test_hostile_text_takes_linear_time(piece: str) -> None:
         lambda: checks.has_reflection(text),
     ):
         reason(call)
-    assert time.perf_counter() - start < 4
+    assert time.process_time() - start < 4

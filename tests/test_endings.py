@@ -81,7 +81,7 @@ def test_finishing_twice_is_finishing_once(text: str, ending: str) -> None:
 )
 def test_hostile_text_takes_linear_time(piece: str) -> None:
     text = piece * (100_000 // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()
     strip_answer(text)
     is_bare_answer(text)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -144,9 +144,9 @@ def test_an_offset_with_no_character_before_it_is_refused(text: str, offset: int
 )
 def test_hostile_text_takes_linear_time(piece: str) -> None:
     text = piece * (100_000 // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()
     assert "".join(split_steps(text)) == text
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 TEXT = "It is 1. So it is 2.\n\n  Then it is 3,\nnot 4.\nThe answer is: 3"

@@ -47,6 +47,6 @@ def test_a_chain_of_its_own_is_read_once() -> None:
 @pytest.mark.parametrize("piece", ["a = ", "a = 1\n", "Total = 3 + 4\nTotal = 7\n", "\n. : $", "\\[ b = 2 * 3 \\] "])
 def test_hostile_texts_take_linear_time(piece: str) -> None:
     text = (piece * 60_000)[:60_000]
-    start = time.perf_counter()
+    start = time.process_time()
     read_equations(text)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

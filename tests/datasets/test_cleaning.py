@@ -66,9 +66,9 @@ def test_only_thousands_commas_are_taken_out() -> None:
 )
 def test_hostile_texts_take_linear_time(piece: str) -> None:
     text = piece * (300_000 // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()
     take_out_marks(text)
     final_answer(text)
     boxed(text)
     normalise(text)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3

@@ -146,21 +146,21 @@ def test_a_reply_in_json_gives_a_record_or_a_known_reason(name: str, data: st.Da
     ['{"verdict":', '{"a":1,', '{"', '"', "\\", "{", '{"reflection":"', "\\u", '\\"', '{"step":"b"}', "[", "{ "],
 )
 def test_hostile_json_takes_linear_time(name: str, piece: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for before in ("", '{"', '{"reflection": "'):
         outcome(AS_JSON[name], before + piece * (100_000 // len(piece)))
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize("name", STAGES)
 @pytest.mark.parametrize("piece", ["so 1 + 1 = 2. ", "$", "A: ", "\n", "<step>", "the previous ", "* 3 ", "\\[", "1"])
 def test_a_hundred_kilobytes_take_linear_time(name: str, piece: str) -> None:
     long = piece * (100_000 // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()
     for tag in TAGS[name] or [""]:
         parts = {other: "2" if other.endswith("step") else "wrong" for other in TAGS[name]} | {tag: long}
         outcome(STAGES[name], "\n".join(f"<{key}>{part}</{key}>" for key, part in parts.items()) if tag else long)
-    assert time.perf_counter() - start < 6
+    assert time.process_time() - start < 6
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_reading_never_raises_anything_but_its_reasons(text: str) -> None:
 )
 def test_hostile_replies_take_linear_time(piece: str) -> None:
     text = piece * (100_000 // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()
     for call in (lambda: read(text), lambda: read_step(text, 3), lambda: check_quote(text, text[:50_000])):
         assert reason_of(call) in {None, *REASONS}
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

@@ -116,10 +116,10 @@ def test_smoothing_keeps_every_number_and_the_prefix() -> None:
 def test_hostile_texts_are_survived_in_time(size: int, unit_text: str) -> None:
     text = (unit_text * size)[:size] + "\nShe has 3 + 4 = 8 left.\nThe answer is: 8"
     of = problem(text, text, "7")
-    start = time.perf_counter()
+    start = time.process_time()
     for unit in (analyze_unit(of, text), *(inject_unit(of, error_type) for error_type in INJECTED_TYPES)):
         assert answer(unit)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 @pytest.mark.parametrize("words", ["{open} {why}", "{braces} {0} %s", "{{ jinja }}", "\\1 $& ", "</explanation>"])
