@@ -30,6 +30,7 @@ from tests.conftest import MockServer, example_config, files_of
 RULES = RulesTeacher()
 PRICES = {"input_usd_per_mtok": 2.5, "output_usd_per_mtok": 10}
 SENT_CHARS_A_TOKEN = 4
+TO_INJECT = ("sample", "analyze", "inject")
 
 
 def answers(request: Request, asked_before: int = 0) -> Reply:
@@ -40,7 +41,7 @@ def answers(request: Request, asked_before: int = 0) -> Reply:
 
 def config_of(limit: int | None = 40, **more: Any) -> Config:
     teacher = {"backend": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1", "prices": PRICES}
-    return example_config(limit, teacher=teacher, **more)
+    return example_config(limit, **{"teacher": teacher, "shards": {"size": 15}, **more})
 
 
 def work(run: Path, config: Config, *stages: str, options: Options | None = None) -> ScriptedTeacher:
@@ -76,7 +77,7 @@ def test_a_plan_of_a_finished_run_has_little_to_come_and_says_what_it_rests_on(t
 
 
 def test_after_a_pilot_a_plan_counts_every_round_of_injection(tmp_path: Path) -> None:
-    config = config_of(90)
+    config = config_of(60)
     pilot(tmp_path / "run", config)
     planned = {stage.stage: stage.calls for stage in make_plan(config, tmp_path / "run").stages}
     work(tmp_path / "whole", config)
@@ -110,22 +111,22 @@ def pilot(run: Path, config: Config) -> tuple[str, ScriptedTeacher]:
 
 def test_a_pilots_replies_count_towards_the_run(tmp_path: Path) -> None:
     shares = {"types": {"calculation_error": 1}}
-    said, first = pilot(tmp_path, config_of(None, inject=shares))
-    rest = work(tmp_path, config_of(None, inject=shares))
+    said, first = pilot(tmp_path, config_of(50, inject=shares))
+    rest = work(tmp_path, config_of(50, inject=shares))
     assert first.answered
     assert not set(first.answered) & set(rest.answered)
-    assert "projected from 30 problems to 170" in said
+    assert "projected from 30 problems to 50" in said
     assert said.count("[reflection]") == 5
 
 
 def test_what_a_pilot_aims_at_does_not_bind_the_run(tmp_path: Path) -> None:
-    pilot(tmp_path, config_of(None))
+    pilot(tmp_path, config_of(45))
     target = tmp_path / "inject/target.json"
     tried = json.loads(target.read_text())
-    work(tmp_path, config_of(None))
+    work(tmp_path, config_of(45), *TO_INJECT)
     assert tried["pilot"] is True
     assert "pilot" not in json.loads(target.read_text())
-    work(tmp_path.with_name("other"), config_of(None))
+    work(tmp_path.with_name("other"), config_of(45), *TO_INJECT)
     assert target.read_bytes() == (tmp_path.with_name("other") / "inject/target.json").read_bytes()
 
 
@@ -162,9 +163,9 @@ def test_a_projection_scales_every_call_that_the_pilot_made(tmp_path: Path) -> N
 
 
 def test_a_pilot_never_cuts_a_run_short(tmp_path: Path) -> None:
-    work(tmp_path, config_of(40))
+    work(tmp_path, config_of(35))
     before = files_of(tmp_path, with_replies=True)
-    with pytest.raises(RunError, match=r"has 40 problems and is past a pilot; `lemma plan"):
+    with pytest.raises(RunError, match=r"has 35 problems and is past a pilot; `lemma plan"):
         pilot(tmp_path, config_of(None))
     assert files_of(tmp_path, with_replies=True) == before
 
