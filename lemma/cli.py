@@ -24,6 +24,7 @@ app = typer.Typer(
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML configuration.", show_default=False)]
 RunOption = Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="The run's folder.", show_default=False)]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.", show_default=False)]
 SetOption = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads it at run time
     typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key, such as teacher.model=gpt-4o."),
@@ -178,16 +179,24 @@ def pilot(
 
 @app.command()
 def status(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, in a form that stays.")] = False,
+    run: RunArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, in a form that stays (docs/status.md).")] = False,
+    is_watched: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
 ) -> None:
-    """Show what is done, kept, rejected and spent, stage by stage; also while a run is going on."""
+    """Show what is done, kept, rejected, left and spent, stage by stage; also while a run is going on."""
     import json
+    import shutil
 
-    from lemma.status import read_status, status_table
+    from lemma.status import read_status, status_table, watch
 
-    found = read_status(run)
-    typer.echo(json.dumps(found, indent=1, ensure_ascii=False) if as_json else status_table(found))
+    if is_watched:
+        watch(run, as_json)
+    elif as_json:
+        typer.echo(json.dumps(read_status(run), indent=1, ensure_ascii=False))
+    elif sys.stdout.isatty():
+        typer.echo(status_table(read_status(run), shutil.get_terminal_size().columns))
+    else:
+        typer.echo(status_table(read_status(run)))
 
 
 @app.command()
