@@ -21,7 +21,7 @@ from lemma.shards import StageFolder, disk_errors, read_json, read_records, writ
 from lemma.stages.base import Gold
 from lemma.stages.golds import collect_golds
 
-EXPORT_VERSION = "2"
+EXPORT_VERSION = "3"
 LICENCES = {"gsm8k": "MIT", "math": "MIT"}
 
 

@@ -30,6 +30,7 @@ by construction of the records and at reading.
 
 from __future__ import annotations
 
+from lemma.checks.agreement import agrees_with_reference
 from lemma.checks.claims import claims_no_error, computes_nothing_false, names_the_error
 from lemma.checks.guarantees import (
     announces_no_error,
@@ -54,6 +55,7 @@ from lemma.checks.smoothing import keeps_numbers, keeps_order
 from lemma.records import Trajectory
 
 __all__ = [
+    "agrees_with_reference",
     "announces_no_error",
     "before_wrong_step",
     "check_smoothed",

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Final
 
 from lemma.arithmetic import Equation, Truth, read_equations
-from lemma.checks.guarantees import wrong_step
+from lemma.checks.guarantees import before_wrong_step, wrong_step
 from lemma.checks.words import SIGNS, content_stems, values_of
 from lemma.endings import strip_answer
 from lemma.errors import Rejected
@@ -108,7 +108,7 @@ def _telling_result(trajectory: Trajectory, step: str, equations: Sequence[Equat
     """The number that the wrong step ends in, if nothing right has it."""
     last = values_of(step).last
     problem = trajectory.mistake.problem
-    before = trajectory.mistake.prefix[: trajectory.mistake.prefix_end - len(step)]
+    before = before_wrong_step(trajectory.mistake)
     if last is None or abs(last) in values_of(
         "0 1\n" + problem.question + "\n" + problem.reference_solution + "\n" + before
     ):

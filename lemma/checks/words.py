@@ -14,7 +14,7 @@ STEM_CHARS: Final = 5
 SIGNS: Final = re.compile(r"[=+×÷*/^<>√π%$€£]|\\[a-zA-Z]")
 _MINUS: Final = re.compile(r"(?:^|[\s=({,:])[-\u2212][$€£]?\Z")  # a sign, not a difference
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
-_NUMBER: Final = re.compile(r"(?<![\d.])\d+(?:,\d{3})*(?:\.\d+)?|(?<![\d.])\.\d+")
+NUMBER: Final = re.compile(r"(?<![\d.])\d+(?:,\d{3})*(?:\.\d+)?|(?<![\d.])\.\d+")
 _UNSPACED: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f\uac00-\ud7af]+")
 
 _COMMON_WORDS: Final = """
@@ -52,7 +52,7 @@ def values_of(text: str) -> Values:
     """The numbers that are written in digits, by value, without sign (``1,250.0`` is ``1250``); `last` has its sign."""
     values: list[Fraction] = []
     last = None
-    for match in _NUMBER.finditer(text):
+    for match in NUMBER.finditer(text):
         digits = match[0] if match[0][0] != "." else "0" + match[0]
         if (value := parse_number(digits)) is not None:
             values.append(value)

@@ -38,7 +38,7 @@ class CorrectStage(TeacherStage):
     """
 
     name = "correct"
-    version = 2
+    version = 3
     reads = ("sample", "analyze", "inject")
     record_type = Trajectory
 

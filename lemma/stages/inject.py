@@ -65,7 +65,7 @@ class InjectStage(TeacherStage):
     """
 
     name = "inject"
-    version = 1
+    version = 2
     reads = ("sample",)
     record_type = Mistake
 

@@ -39,7 +39,7 @@ class SmoothStage(TeacherStage):
     """
 
     name = "smooth"
-    version = 2
+    version = 3
     reads = ("correct",)
     record_type = Trajectory
 

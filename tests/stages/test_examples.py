@@ -94,7 +94,7 @@ def test_the_examples_of_inject_are_kept(parts: dict[str, str], form: str) -> No
 
 def corrected(parts: dict[str, str], form: str, strategy: str, right: str | None = None) -> Trajectory:
     text = parts["Text so far"]
-    problem = problem_of(parts, f"{text.splitlines()[0]}\nAnd so on.")
+    problem = problem_of(parts, "And so on." if right else f"{text.splitlines()[0]}\nAnd so on.")
     samples = (sample(right, problem, is_correct=True, answer=problem.answer),) if right else ()
     stage = CorrectStage(asking(form, correct={"strategies": [strategy]}), PROMPTS, TAXONOMY)
     (unit,) = stage.units(Group(problem, samples=samples, mistakes=(mistake_of(parts, text, problem),)))

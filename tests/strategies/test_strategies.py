@@ -77,3 +77,11 @@ def test_only_correct_whole_samples_are_gold() -> None:
     golds = collect_golds(Group(PENCILS, samples=samples), "Answer: {answer}", max_chars=12000)
     assert [one.text for one in golds.samples] == [RIGHT.replace("A: 21", "Answer: 21"), "x" * 90 + "\nAnswer: 21"]
     assert golds.reference.text.endswith("$21.\nAnswer: 21")
+
+
+def test_a_right_answer_come_by_otherwise_is_no_gold() -> None:
+    lucky = "She has 5 + 12 = 17 pencils and 17 + 4 = 21 dollars.\nA: 21"
+    good = "There are 5 * 12 = 60 pencils.\nShe sells 60 - 18 = 42 of them.\nThat brings 42 * 0.5 = $21.\nA: 21"
+    samples = tuple(sample(text, is_correct=True, answer="21") for text in (lucky, good))
+    golds = collect_golds(Group(PENCILS, samples=samples), "Answer: {answer}", max_chars=12000)
+    assert [one.text for one in golds.samples] == [good.replace("A: 21", "Answer: 21")]

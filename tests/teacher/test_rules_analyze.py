@@ -51,6 +51,11 @@ def test_another_way_to_a_right_value_is_no_error() -> None:
     assert analyze(text)[:2] == (2, "calculation_error")
 
 
+def test_a_right_value_of_another_thing_is_no_right_step() -> None:
+    text = f"{FIRST}\n300 - 40 = 260 boxes are left.\nEach gets 260 / 5 = 52 pens.\nThe answer is: 52"
+    assert "<declined>" in TEACHER.answer_now(request(analyze_unit(LENA_PROBLEM, text))).text
+
+
 def test_labelled_mistakes_are_found_within_a_step() -> None:
     num_found = num_near = num_exact = 0
     labelled = rows("mr_gsm8k.jsonl")
@@ -66,6 +71,6 @@ def test_labelled_mistakes_are_found_within_a_step() -> None:
         num_found += 1
         num_exact += ours == row["first_error_step"]
         num_near += abs(ours - row["first_error_step"]) <= 1
-    assert num_found >= 0.6 * len(labelled)
-    assert num_exact >= 0.55 * num_found
-    assert num_near >= 0.65 * num_found
+    assert num_found >= 0.3 * len(labelled)
+    assert num_exact >= 0.7 * num_found
+    assert num_near >= 0.8 * num_found

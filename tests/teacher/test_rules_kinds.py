@@ -7,7 +7,6 @@ import re
 import pytest
 
 from lemma.records import Problem
-from lemma.steps import split_steps
 from lemma.teacher.rules import RulesTeacher
 from tests.teacher.rules_cases import FORM, analyze_unit, part, problem, request
 
@@ -95,15 +94,13 @@ def test_a_changed_number_in_the_references_own_words_is_named() -> None:
     assert re.search(r"\b6\b.*\b5\b|\b5\b.*\b6\b", explanation)
 
 
-def test_what_is_said_in_passing_is_no_error() -> None:
+def test_what_is_said_in_passing_may_be_wrong_itself() -> None:
     reference = PRACTICE.reference_solution.split("\n")
     text = (
         f"{reference[0]}\nIn the mornings alone he swims 12 * 3 = 36 lengths a week.\n"
         "That is 3 * 21 = 63 lengths a week.\nIn 4 weeks it is 63 + 4 = 67 lengths.\nThe answer is: 67"
     )
-    step, kind, _ = analyze(PRACTICE, text)
-    assert (step, kind) == (4, "operator_error")
-    assert len(split_steps(text)) == 4
+    assert "<declined>" in TEACHER.answer_now(request(analyze_unit(PRACTICE, text))).text
 
 
 def test_a_value_on_the_way_given_as_the_answer_is_wrong_where_it_is_claimed() -> None:

@@ -110,7 +110,7 @@ def _at_alignment(case: Case, alignment: Alignment, random: Random) -> Error:
     pairs = list(zip(here, theirs, strict=False))
     differing = next((pair for pair in pairs if not _same(*pair)), None)
     if differing is not None:
-        return departure(case, differing[0], differing[1], step, random, is_sure=True, has_own_words=False)
+        return departure(case, differing[0], differing[1], step, random, True, has_own_words=not alignment.changes)
     wrong = next((c for c in here[len(pairs) :] if c.shown not in case.paths.results), None)
     if wrong is not None and theirs:
         error = departure(case, wrong, theirs[-1], step, random, is_sure=False)
@@ -122,8 +122,10 @@ def _at_alignment(case: Case, alignment: Alignment, random: Random) -> Error:
 
 
 def _same(mine: Computation, theirs: Computation) -> bool:
-    """Whether two computations work out the same from the same numbers."""
-    return mine.shown == theirs.shown and sorted(mine.operand_values) == sorted(theirs.operand_values)
+    """Whether two computations work out the same from the same numbers, in whatever form: a quarter, .25, 25/100."""
+    if not mine.is_true or mine.shown != theirs.shown:
+        return False
+    return not set(mine.operand_values).isdisjoint(theirs.operand_values)
 
 
 def _left_out(case: Case, step: int, here: list[Computation], random: Random) -> Error:

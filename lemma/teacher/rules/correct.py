@@ -19,16 +19,16 @@ from lemma.teacher.rules.finding import (
     Case,
     Finding,
     differing,
-    established_values,
     find,
     formula_of,
-    gold_position,
     shown_text,
     value_text,
 )
 from lemma.teacher.rules.forms import Declined, capitalised, pick, tagged
+from lemma.teacher.rules.meaning import is_settled
 from lemma.teacher.rules.reading import Computation, Solution, read_bounded, read_quantities
 from lemma.teacher.rules.reasons import why
+from lemma.teacher.rules.remaining import gold_position, same_in
 from lemma.teacher.rules.reword import reworded
 
 UNDERSTOOD: Final = frozenset(
@@ -62,6 +62,10 @@ def correct(unit: CorrectUnit, form: str, random: Random) -> str:
     gold = read_bounded(strip_answer(unit.gold.text))
     if not gold.spans or not prefix.spans:
         raise Declined("there is no solution to go by")
+    reference = read_bounded(strip_answer(unit.problem.reference_solution))
+    is_believed = unit.gold.source == "reference" or _is_believed(gold, reference, unit.problem.question)
+    if not is_believed:
+        gold = reference
     case = Case(
         prefix, gold, unit.problem.question, mistake.error_type, mistake.solution, random, len(prefix.spans) - 1
     )
@@ -74,9 +78,21 @@ def correct(unit: CorrectUnit, form: str, random: Random) -> str:
     if unit.strategy != "fresh_restart":
         raise Declined(f"the rules do not know the strategy {unit.strategy[:60]}")
     reflection = f"{_reflection(case, finding)} {pick(random, wording.RESTARTS)}"
-    if unit.is_gold_verbatim:
+    if unit.is_gold_verbatim and is_believed:
         return tagged(reflection=reflection)
+    if unit.is_gold_verbatim:
+        return tagged(reflection=reflection, new_start=f"{gold.text.strip()}\n{answer_line}")
     return tagged(reflection=reflection, continuation=f"{reworded(gold, case.question, random)}\n{answer_line}")
+
+
+def _is_believed(gold: Solution, reference: Solution, question: str) -> bool:
+    """Whether a correct sample says what the reference says; if not, its words are not to be repeated.
+
+    Where the reference computes nothing that can be read, there is nothing to doubt it by.
+    """
+    if not any(c.is_true for c in reference.computations):
+        return True
+    return all(is_settled(gold, c, reference, question) for c in gold.computations)
 
 
 # ------------------------------------------------------------------------------------------ saying so
@@ -119,8 +135,9 @@ def _reason(case: Case, finding: Finding) -> str:
     """
     right = finding.right.operand_values if finding.right is not None else ()
     had = finding.wrong.operand_values if finding.wrong is not None else ()
-    for value in sorted(right, key=lambda v: (v in had, v)):
-        sentence = wording.sentence_about(case.question, value)
+    step = case.gold.step_text(finding.right.step) if finding.right is not None else ""
+    for value in sorted(right, key=lambda v: (v in had, -v)):
+        sentence = wording.sentence_about(case.question, value, step)
         if sentence:
             return pick(case.random, wording.REREADS, sentence=sentence)
     return ""
@@ -198,8 +215,12 @@ def _say_added(case: Case, finding: Finding, words: dict[str, str]) -> str:
 
 
 def _say_departed(case: Case, finding: Finding, words: dict[str, str]) -> str:
-    is_misread = case.error_type == "question_misinterpretation"
-    return pick(case.random, wording.DEPARTED + (wording.MISREAD if is_misread else ()), **words)
+    wordings: tuple[str, ...] = wording.DEPARTED
+    if case.error_type == "question_misinterpretation":
+        wordings += wording.MISREAD
+    if finding.wrong is not None and finding.wrong.is_exact:
+        wordings += wording.COMPUTED_PROPERLY
+    return pick(case.random, wordings, **words)
 
 
 _SAYERS: Final = {
@@ -221,30 +242,30 @@ _SAYERS: Final = {
 
 def _corrected_steps(case: Case, finding: Finding) -> list[str]:
     """The corrected step and the steps of the correct solution that are still to be taken."""
-    established = set(finding.established)
-    position = gold_position(case)
+    done = set(finding.done)
+    position = gold_position(case.prefix, case.gold, case.wrong_step)
     if position:  # the texts ran alike so far: the correct one goes on from here, to the letter
-        while position + 1 < len(case.gold.spans) and _is_done(case.gold, position, established):
+        while position + 1 < len(case.gold.spans) and _is_done(case.gold, position, done):
             position += 1
         return [case.gold.step_text(i) for i in range(position, len(case.gold.spans))]
     steps: list[str] = []
     if finding.kind == "calculation" and finding.wrong is not None and not _gold_step_serves(case, finding):
         steps.append(_repaired_step(case, finding.wrong, finding.right_value))
-        established.add(finding.right_value)
-    steps.extend(_remaining(case.gold, established))
+        found = same_in(case.gold, finding.wrong._replace(shown=finding.right_value), done)
+        done |= {found} if found is not None else set()
+    steps.extend(_remaining(case.gold, done))
     return steps
 
 
-def _is_done(gold: Solution, step: int, established: set[Fraction]) -> bool:
-    """Whether a step computes something, and all of it is established."""
-    made = {c.shown for c in gold.computations if c.step == step}
-    return bool(made) and made <= established
+def _is_done(gold: Solution, step: int, done: set[Computation]) -> bool:
+    """Whether a step computes something, and all of it is done."""
+    made = {c for c in gold.computations if c.step == step}
+    return bool(made) and made <= done
 
 
 def _gold_step_serves(case: Case, finding: Finding) -> bool:
     """Whether the correct solution's own step computes what was got wrong, and comes next."""
-    established = established_values(case)
-    following = [c for c in case.gold.computations if c.shown not in established]
+    following = [c for c in case.gold.computations if c not in finding.done]
     if not following or finding.wrong is None:
         return False
     first = following[0]
@@ -275,17 +296,17 @@ def _repaired_step(case: Case, wrong: Computation, right: Fraction) -> str:
         return f"So {work} = {value_text(case.prefix.text, wrong, right)}."
 
 
-def _remaining(gold: Solution, established: set[Fraction]) -> list[str]:
+def _remaining(gold: Solution, done: set[Computation]) -> list[str]:
     """The steps of the correct solution that are not done yet, in its order.
 
-    A step is done if everything that it computes is established. Steps without a readable computation are left
+    A step is done if everything that it computes is done. Steps without a readable computation are left
     out only before the first open one, and only where they hold no unread equation.
     """
     by_step: dict[int, list[Computation]] = {}
     for computation in gold.computations:
         by_step.setdefault(computation.step, []).append(computation)
     unread = {gold.step_index(e.start) for e in gold.equations} - set(by_step)
-    open_steps = [i for i, cs in by_step.items() if any(c.shown not in established for c in cs)]
+    open_steps = [i for i, cs in by_step.items() if any(c not in done for c in cs)]
     first = min(open_steps, default=len(gold.spans) - 1)
     if unread or not by_step:
         first = 0

@@ -11,11 +11,13 @@ from fractions import Fraction
 from random import Random
 from typing import Final
 
-from lemma.arithmetic import Truth
+from lemma.arithmetic import Equation, Truth
 from lemma.endings import strip_answer
 from lemma.teacher.rules.carry import CONSTANTS
 from lemma.teacher.rules.describe import Case, Error, departure, false_equation, missing
 from lemma.teacher.rules.forms import Declined
+from lemma.teacher.rules.kinds import converts
+from lemma.teacher.rules.meaning import is_settled
 from lemma.teacher.rules.paths import CONVERSIONS
 from lemma.teacher.rules.reading import Computation
 
@@ -37,22 +39,41 @@ def by_values(case: Case, random: Random) -> Error:
     if not case.paths.computations and false is None:
         raise Declined("no computation can be read in what it is compared with")
     detour: Computation | None = None  # a value that only a regrouping explains, and that leads to nothing right
+    is_misnamed = False  # a result of the reference, said of something else
     leading = _leading_to_answer(case)
     for computation in computations if case.paths.computations else ():
         if false is not None and computation.equation.start >= false.start:
             break
-        if computation.shown in case.paths.results or _rejoins(case, computation):
+        if is_settled(case.sample, computation, case.reference, case.question):
             continue
-        if leading and computation not in leading:
-            continue  # said in passing: nothing is made of it
-        if _departs(case, computation):
-            if detour is not None and computation.step - detour.step > 1:
+        is_in_passing = bool(leading) and computation not in leading  # nothing is made of it; but is it true?
+        if not is_in_passing and _departs(case, computation):
+            if detour is not None:
                 raise Declined("more than one step could be the first that leads astray")
-            return _certain_departure(case, detour or computation, random)
+            return _certain_departure(case, computation, random)
         detour = detour or computation
+        is_misnamed = is_misnamed or computation.shown in case.paths.results or not computation.is_true
     if false is not None:
+        if is_misnamed or not _is_only_miscomputed(case, false):
+            raise Declined("more than one step could be the first that leads astray")
         return false_equation(case.sample, false, random)
+    if detour is not None and detour.step != computations[-1].step:
+        raise Declined("more than one step could be the first that leads astray")
     return _ends_early(case, random)
+
+
+def _is_only_miscomputed(case: Case, false: Equation) -> bool:
+    """Whether the work of a false equation is right, and before it stands nothing that cannot be read.
+
+    Where the solution is compared with nothing, a false equation is all that there is to find.
+    """
+    if not case.paths.computations:
+        return not case.reference.equations or case.sample.equations[0] == false
+    read = {c.equation.start for c in case.sample.computations}
+    if any(e.start < false.start and e.start not in read and e.truth is not Truth.FALSE for e in case.sample.equations):
+        return False
+    value = false.work.value
+    return value is not None and any(value * scale in case.paths.derived for scale in (1, 100))
 
 
 def _leading_to_answer(case: Case) -> set[Computation]:
@@ -63,7 +84,7 @@ def _leading_to_answer(case: Case) -> set[Computation]:
         return set()
     found, wanted = {last}, set(last.operand_values)
     for computation in reversed(computations[: computations.index(last)]):
-        if computation.shown in wanted:
+        if abs(computation.shown) in wanted or computation.shown in wanted:
             found.add(computation)
             wanted.update(computation.operand_values)
     return found
@@ -79,6 +100,8 @@ def _certain_departure(case: Case, computation: Computation, random: Random) -> 
     is_algebra = any(e.start < computation.equation.start and e.start not in read for e in case.sample.equations)
     if gap > MAX_GAP or (gap == MAX_GAP and is_algebra):
         raise Declined("the steps before the first departing value cannot be read")
+    if _says_unknown_number(case, computation):
+        raise Declined("a number before the first departing value comes from nowhere that can be read")
     open_ones = open_references(case, computation.step) or list(case.paths.computations[-1:])
     if not open_ones:
         raise Declined("no computation can be read in what it is compared with")
@@ -90,6 +113,21 @@ def _certain_departure(case: Case, computation: Computation, random: Random) -> 
     if is_guess and all(v in case.paths.said for v in computation.operand_values):
         raise Declined("a first thing is worked out of the question's numbers that may well be true")
     return error
+
+
+def _says_unknown_number(case: Case, computation: Computation) -> bool:
+    """Whether a step before a computation's own states a number that is neither given nor found."""
+    start = case.sample.spans[_first_mention(case, computation)][0]
+    found = {abs(c.shown) for c in case.sample.computations}
+    found.update(v for c in case.sample.computations for v in c.operand_values)
+    return any(
+        quantity.end <= start
+        and not quantity.is_word
+        and quantity.value > case.sample.step_index(quantity.start) + 1  # no number of a step
+        and quantity.value not in found
+        and quantity.value not in case.paths.allowed
+        for quantity in case.sample.quantities
+    )
 
 
 def _follows(case: Case, computation: Computation) -> bool:
@@ -115,8 +153,10 @@ def _rejoins(case: Case, computation: Computation) -> bool:
 
 def _departs(case: Case, computation: Computation) -> bool:
     """Whether no correct path known here computes this value."""
+    if computation.shown < 0 and all(value >= 0 for value in case.paths.results):
+        return True  # taken away the wrong way round
     shown = abs(computation.shown)
-    if shown in case.paths.derived or _is_conversion(case, computation):
+    if shown in case.paths.derived | case.paths.known or _is_conversion(case, computation):
         return False
     return not _near(case, computation)
 
@@ -128,6 +168,9 @@ def _is_conversion(case: Case, computation: Computation) -> bool:
         return False
     known = case.paths.known | case.paths.results
     symbol = computation.symbols[0]
+    step = case.sample.step_text(computation.step)
+    if symbol in "*/" and any(converts(v, step) and other in known for v, other in (values, values[::-1])):
+        return True
     if symbol in "*/":
         return any(v in CONVERSIONS and other in known for v, other in (values, values[::-1])) and not all(
             v in case.paths.known for v in values

@@ -15,6 +15,7 @@ from lemma.endings import strip_answer
 from lemma.teacher.rules import wording
 from lemma.teacher.rules.forms import Declined, pick
 from lemma.teacher.rules.kinds import Setting, confused_formula, type_of, without
+from lemma.teacher.rules.meaning import is_said_alike
 from lemma.teacher.rules.paths import Paths
 from lemma.teacher.rules.reading import Computation, Solution, write_number
 
@@ -42,6 +43,9 @@ class Case:
     wanted: Fraction | None
     """The problem's."""
 
+
+MIN_SHARED_SURE: Final = 0.6
+"""Share of a wrong step's words that the right one must have for the two to be about the same thing."""
 
 _FALSE: Final = (
     "{work} is {right}, not {wrong}.",
@@ -155,6 +159,8 @@ def departure(
     words = f"{said}\n{case.reference.step_text(right.step)}"
     setting = Setting(case.paths, earlier, words, said if has_own_words else "")
     kind = type_of(setting, computation, right)
+    if has_own_words and not _is_shown(case, kind, computation, right):
+        kind = "question_misinterpretation"
     if kind == "missing_step":
         lacking = without(right.operand_values, computation.operand_values)
         done = earlier | {computation.shown}
@@ -163,6 +169,32 @@ def departure(
             return missing(case, step, computation, skipped, random)
     explanation = _reason(case, computation, right, kind, words, random, is_sure)
     return Error(step, kind, quote(case.sample, step, _at(computation, step)), explanation)
+
+
+def _is_shown(case: Case, kind: str, wrong: Computation, right: Computation) -> bool:
+    """Whether two computations in other words show more than a misreading: else that is what it is called.
+
+    One number can be said to stand in another's place only in a step that is about the same thing; something can be
+    said to be missing only of a sum that lacks a term, or where it was to be made of the number that stands there.
+    """
+    if kind == "question_misinterpretation":
+        return True
+    extra = without(wrong.operand_values, right.operand_values)
+    lacking = without(right.operand_values, wrong.operand_values)
+    if kind == "adding_irrelevant_information" and (not lacking or right.shown in wrong.operand_values):
+        return True  # all that is right is there, and more
+    if kind == "missing_step" and not extra:
+        return {*wrong.symbols, *right.symbols} == {"+"}
+    if kind == "operator_error" and len(wrong.symbols) != 1:
+        return False
+    if not is_said_alike(case.sample, wrong, case.reference, right, case.question, MIN_SHARED_SURE):
+        return False
+    if kind == "missing_step":
+        made = next((c for c in case.paths.computations if c.shown == lacking[0]), None)
+        return made is not None and extra[0] in made.operand_values
+    if kind == "referencing_context_value_error":
+        return extra[0] in case.paths.said
+    return True
 
 
 def _at(computation: Computation, step: int) -> Equation | None:

@@ -11,7 +11,9 @@ from lemma.endings import strip_answer
 from lemma.teacher.rules import wording
 from lemma.teacher.rules.forms import Declined
 from lemma.teacher.rules.kinds import confused_formula, without
+from lemma.teacher.rules.meaning import is_said_alike
 from lemma.teacher.rules.reading import Computation, Solution, read_quantities, write_number
+from lemma.teacher.rules.remaining import Done, done_before, gold_position, open_computations, ready_ones, same_in
 
 _REFERENCING = ("referencing_context_value_error", "referencing_previous_step_value_error")
 """Types under which one number may be said to stand in another's place."""
@@ -31,8 +33,8 @@ class Finding:
     right: Computation | None
     """In the correct solution; null where a false equation is merely recomputed."""
     right_value: Fraction
-    established: frozenset[Fraction] = frozenset()
-    """Values of the correct solution that need not be computed again."""
+    done: Done = frozenset()
+    """Computations of the correct solution that need not be made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,39 +58,45 @@ def find(case: Case) -> Finding:
         if computation.equation.truth is Truth.FALSE:
             return _false_equation(case, computation)
     gold_results = {c.shown for c in case.gold.computations}
-    established = established_values(case)
+    position = gold_position(case.prefix, case.gold, case.wrong_step)
+    done = done_before(case.prefix, case.gold, case.wrong_step)
     departing = [c for c in here if c.shown not in gold_results]
     if not departing and case.error_type == "missing_step":
-        established |= {c.shown for c in here}  # what the step computes is right: something is missing behind it
+        # what the step computes is right: something is missing behind it
+        done |= {found for c in here if (found := same_in(case.gold, c, set(done))) is not None}
         here = []
-    candidates = _candidates(case, established)
+    candidates = open_computations(case.gold, done, position)
     if not here:
-        return _claim_without_work(case, candidates[0], established)
+        return _claim_without_work(case, ready_ones(case.question, candidates, done)[0], done)
     wrong = (departing or here)[0]
     if case.error_type == "adding_irrelevant_information":
         added = _added(case, wrong)
         if added is not None:
             return added
     right = _counterpart(wrong, candidates)
-    kind = _kind(case, wrong, right)
+    kind = _kind(case, wrong, right) if _is_in_its_place(case, wrong, right) else "departed"
     if kind in ("operand", "missing"):
-        skipped = _skipped(case, without(right.operand_values, wrong.operand_values), established)
+        skipped = _skipped(case, without(right.operand_values, wrong.operand_values), done)
         if skipped is not None:
             kind, right = "missing", skipped
+    if kind == "departed":
+        right = _counterpart(wrong, ready_ones(case.question, candidates, done))
+    if wrong.shown == right.shown or _is_same_work(wrong, right):
+        raise Declined("the numbers of the wrong step are right, and what it says of them cannot be read")
     shown = shown_text(case.prefix.text, wrong)
-    return Finding(kind, wrong, shown, right, right.shown, frozenset(established))
+    return Finding(kind, wrong, shown, right, right.shown, done)
 
 
-def _candidates(case: Case, established: set[Fraction]) -> list[Computation]:
-    """What the correct solution still has to compute; its last computation where nothing is left."""
-    computations = [c for c in case.gold.computations if c.is_true]
-    if not computations:
-        raise Declined("no computation can be read in the correct solution")
-    candidates = [c for c in computations if c.shown not in established]
-    position = gold_position(case)
-    if position is not None:
-        candidates = [c for c in candidates if c.step >= position] or candidates
-    return candidates or computations[-1:]
+def _is_in_its_place(case: Case, wrong: Computation, right: Computation) -> bool:
+    """Whether the two computations are known to be about the same thing: so one can be said to stand for the other."""
+    position = gold_position(case.prefix, case.gold, case.wrong_step)
+    if position and right.step == position:
+        return True
+    return is_said_alike(case.prefix, wrong, case.gold, right, case.question)
+
+
+def _is_same_work(wrong: Computation, right: Computation) -> bool:
+    return wrong.symbols == right.symbols and sorted(wrong.operand_values) == sorted(right.operand_values)
 
 
 def _false_equation(case: Case, computation: Computation) -> Finding:
@@ -99,33 +107,11 @@ def _false_equation(case: Case, computation: Computation) -> Finding:
     if write_number(right) is None:
         raise Declined("the right value has no short decimal form")
     shown = shown_text(case.prefix.text, computation)
-    return Finding("calculation", computation, shown, None, right, frozenset(established_values(case)))
+    done = done_before(case.prefix, case.gold, case.wrong_step)
+    return Finding("calculation", computation, shown, None, right, done)
 
 
-def gold_position(case: Case) -> int | None:
-    """The step of the correct solution that belongs in place of the wrong one, where the texts ran alike so far."""
-    start = case.prefix.spans[case.wrong_step][0]
-    if start and case.gold.text[:start] == case.prefix.text[:start]:
-        return min(case.gold.step_index(start), len(case.gold.spans) - 1)
-    return 0 if start == 0 else None
-
-
-def established_values(case: Case) -> set[Fraction]:
-    """Values of the correct solution that the prefix has found before its wrong step, from the same numbers.
-
-    An equal value made of other numbers is another thing: 6 miles are not 6 miles an hour.
-    """
-    found: set[Fraction] = set()
-    for mine in case.prefix.computations:
-        if mine.step >= case.wrong_step or not mine.is_true:
-            continue
-        numbers = set(mine.operand_values)
-        if any(mine.shown == c.shown and not numbers.isdisjoint(c.operand_values) for c in case.gold.computations):
-            found.add(mine.shown)
-    return found
-
-
-def _claim_without_work(case: Case, right: Computation, established: set[Fraction]) -> Finding:
+def _claim_without_work(case: Case, right: Computation, done: Done) -> Finding:
     start, end = case.prefix.spans[case.wrong_step]
     # the bare answer repeats the claim without its unit; the sentence before it says more
     said_end = start + len(strip_answer(case.prefix.text[start:end])) or end
@@ -139,7 +125,7 @@ def _claim_without_work(case: Case, right: Computation, established: set[Fractio
     shown = text[start : last.end] + ("%" if text[last.end : last.end + 1] == "%" else "")
     results = {c.shown for c in case.gold.computations}
     kind = "stopped" if case.error_type in _STOPPING and last.value in results else "claimed"
-    return Finding(kind, None, shown, right, right.shown, frozenset(established))
+    return Finding(kind, None, shown, right, right.shown, done)
 
 
 def _counterpart(wrong: Computation, candidates: list[Computation]) -> Computation:
@@ -159,10 +145,11 @@ def _counterpart(wrong: Computation, candidates: list[Computation]) -> Computati
     return best if likeness(best)[1] else candidates[0]
 
 
-def _skipped(case: Case, lacking: list[Fraction], established: set[Fraction]) -> Computation | None:
+def _skipped(case: Case, lacking: list[Fraction], done: Done) -> Computation | None:
     """The computation that gives an operand which is needed, if it has not been made yet."""
+    found_values = {c.shown for c in done}
     for value in lacking:
-        if value not in established and not wording.phrase_about(case.question, value):
+        if value not in found_values and not wording.phrase_about(case.question, value):
             found = next((c for c in case.gold.computations if c.shown == value and c.is_true), None)
             if found is not None:
                 return found
@@ -218,9 +205,9 @@ def _added(case: Case, wrong: Computation) -> Finding | None:
         return None
     if wrong.operand_values[1] in kept.operand_values:
         return None
-    established = established_values(case)
     shown = shown_text(case.prefix.text, wrong)
-    return Finding("added", wrong, shown, kept, kept.shown, frozenset(established))
+    done = done_before(case.prefix, case.gold, case.wrong_step)
+    return Finding("added", wrong, shown, kept, kept.shown, done)
 
 
 def differing(wrong: Computation, right: Computation) -> list[tuple[Fraction, Fraction]]:

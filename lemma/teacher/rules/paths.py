@@ -96,8 +96,11 @@ def _expanded(node: Node, by_value: dict[Fraction, Node]) -> Node:
     parts: list[Fraction] = []
     for part in node.parts:
         inner = by_value.get(part)
+        taken = by_value.get(-part) if node.is_sum and part < 0 else None
         if inner is not None and inner.is_sum == node.is_sum and inner.value != node.value:
             parts.extend(inner.parts)
+        elif taken is not None and taken.is_sum:  # what is taken away at once may be taken away one by one
+            parts.extend(-other for other in taken.parts)
         else:
             parts.append(part)
     if len(parts) > MAX_TERMS:

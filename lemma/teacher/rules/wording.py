@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from lemma.arithmetic import Expression, Number, Operator
+from lemma.checks.words import content_stems
 from lemma.teacher.rules.forms import words
 from lemma.teacher.rules.reading import read_quantities, write_number
 
@@ -91,15 +92,18 @@ STOPPED: Final = (
     "{open} {wrong} can't be the end of it. I forgot {right_work}, which gives {right}.",
 )
 DEPARTED: Final = (
-    "{open} {wrong_work} = {wrong} is computed properly, but it isn't what the problem describes. {reason}"
-    "What I need is {right_work} = {right}.",
-    "{open} does {wrong_work} fit the problem? {reason}I don't think so: it should be {right_work} = {right}.",
+    "{open} does {wrong_work} fit the problem? {reason}I don't think so: what I need is {right_work} = {right}.",
     "{open} I went off track with {wrong_work}. {reason}The step that is needed here is {right_work} = {right}.",
     "{open} {wrong} isn't the value that I need here. {reason}I should work out {right_work} = {right} instead.",
     "{open} that {wrong} doesn't lead to what is asked. {reason}What comes next is {right_work} = {right}.",
+    "{open} the problem doesn't lead to {wrong_work}. {reason}What it takes here is {right_work} = {right}.",
+)
+COMPUTED_PROPERLY: Final = (
+    "{open} {wrong_work} = {wrong} is computed properly, but it isn't what the problem describes. {reason}"
+    "What I need is {right_work} = {right}.",
 )
 MISREAD: Final = (
-    "{open} I misread this part when I wrote {wrong_work}. {reason}It should be {right_work}, which is {right}.",
+    "{open} I misread this part when I wrote {wrong_work}. {reason}What is needed is {right_work}, which is {right}.",
     "{open} let me read the question again. {reason}So what I need is {right_work} = {right}, not {wrong}.",
 )
 COUNTED: Final = (
@@ -155,7 +159,9 @@ _STOP_WORDS: Final = words(
     while then so has had have by a an the his her their more less after before into how because since
     """
 )
-_SENTENCE: Final = re.compile(r"[^.!?\n]+(?:\.\d[^.!?\n]*)*[.!?]?")
+_SENTENCE: Final = re.compile(
+    r"[^.!?\n]+(?:(?:\.(?=\d)|(?<=Mr)\.|(?<=Mrs)\.|(?<=Ms)\.|(?<=Dr)\.|(?<=St)\.)[^.!?\n]*)*[.!?]?"
+)
 MAX_SENTENCE_CHARS: Final = 150
 
 
@@ -190,18 +196,23 @@ def work_text(text: str, work: Expression, values: tuple[Fraction, ...] | None =
 
 
 @lru_cache(maxsize=2048)
-def sentence_about(question: str, value: Fraction) -> str:
-    """The question's sentence that holds `value`, if it is short enough to quote; else empty."""
+def sentence_about(question: str, value: Fraction, step: str = "") -> str:
+    """The question's sentence that holds `value` and shares most words with `step`.
+
+    Empty if it is too long to quote, asks something, or has no word of a step that is given.
+    """
+    stems = content_stems(step)
+    best, most = "", 0 if step else -1
     for quantity in read_quantities(question):
         if quantity.value != value:
             continue
         for match in _SENTENCE.finditer(question):
             if match.start() <= quantity.start < match.end():
                 sentence = match.group().strip()
-                if "?" in sentence or len(sentence) > MAX_SENTENCE_CHARS or "<" in sentence:
-                    return ""
-                return sentence
-    return ""
+                shared = len(stems & content_stems(sentence))
+                if shared > most and not ("?" in sentence or len(sentence) > MAX_SENTENCE_CHARS or "<" in sentence):
+                    best, most = sentence, shared
+    return best
 
 
 def only_phrase_about(question: str, value: Fraction) -> str:
