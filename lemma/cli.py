@@ -200,6 +200,39 @@ def status(
 
 
 @app.command()
+def show(
+    run: RunArgument,
+    wanted: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="[ID]", help="Of a record or rejection, or the beginning of one.", show_default=False),
+    ] = None,
+    is_rejected: Annotated[bool, typer.Option("--rejected", help="Draw from what was rejected.")] = False,
+    error_type: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--type", metavar="TYPE", help="Draw only this error type."),
+    ] = None,
+    strategy: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--strategy", metavar="NAME", help="Draw only this strategy."),
+    ] = None,
+    origin: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--origin", metavar="student|injected", help="Draw only mistakes of this origin."),
+    ] = None,
+    number: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many to draw.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Another seed draws others.")] = 0,
+) -> None:
+    """Show a trajectory, or any record or rejection, with what it came from and what became of it."""
+    from lemma.show import Filters
+    from lemma.show import show as show_records
+
+    filters = Filters(error_type, strategy, origin)
+    if wanted is not None and (is_rejected or not filters.is_open):
+        raise typer.BadParameter("an ID names one record: leave out --rejected, --type, --strategy and --origin")
+    show_records(run, wanted, is_rejected, filters, number, seed)
+
+
+@app.command()
 def audit(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.", show_default=False)],
     rows: Annotated[int, typer.Option("-n", "--rows", metavar="N", min=1, help="Rows to judge.")] = 100,

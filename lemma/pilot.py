@@ -29,13 +29,12 @@ from lemma.shards import StageFolder, read_json, read_records
 from lemma.stagework import StageWork, WorkPart
 from lemma.taxonomy import load_taxonomy
 from lemma.teacher.base import Program, Teacher
+from lemma.terminal import flat, safe
 
 PILOT_PROBLEMS: Final = 30
 DRAWS: Final = 2000
 SHOWN: Final = 5
 FIGURES: Final = ("calls", "input tokens", "output tokens", "cost", "rows")
-_CONTROLS: Final = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
-"""What a model's text must not send to a terminal."""
 
 
 @dataclass
@@ -244,11 +243,11 @@ def _some(run: Path, stage: str, parts: int) -> list[Trajectory]:
 def show(trajectory: Trajectory) -> str:
     """One trajectory as plain text, its parts told apart."""
     mistake = trajectory.mistake
-    head = f"── {trajectory.id}: {trajectory.strategy}, {mistake.error_type}, {mistake.origin} ──"
+    head = flat(f"── {trajectory.id}: {trajectory.strategy}, {mistake.error_type}, {mistake.origin} ──")
     parts = [
         ("question", mistake.problem.question),
         ("prefix, with the error", trajectory.prefix),
         ("reflection", trajectory.reflection),
         ("continuation", trajectory.continuation),
     ]
-    return "\n".join(["", head, *(f"[{name}]\n{text.translate(_CONTROLS).strip()}" for name, text in parts)])
+    return "\n".join(["", head, *(f"[{name}]\n{safe(text).strip()}" for name, text in parts)])

@@ -175,7 +175,7 @@ def test_a_pilot_shows_no_control_characters(tmp_path: Path) -> None:
     line = next(iter((tmp_path / "smooth/part-00000.jsonl").read_text().splitlines()))
     one = Trajectory.model_validate_json(line)
     hostile = one.model_copy(update={"reflection": "\x1b[2J\x9bwait,\r that\nis wrong"})
-    assert "[2Jwait, that\nis wrong" in show(hostile)
+    assert "�[2J�wait,� that\nis wrong" in show(hostile)
 
 
 # ── status ──

@@ -49,7 +49,7 @@ LAYERS = [
     {"pipeline"},
     {"plan"},
     {"status", "pilot"},
-    {"auditing"},
+    {"auditing", "show"},
     {"cli"},
 ]
 """A module imports from layers above its own only, and inside its own package. A longer name goes before a shorter."""

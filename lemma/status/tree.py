@@ -42,7 +42,7 @@ def config_of(run: Path) -> Config:
     Raises:
         RunError: the folder is no run, or of a version with another configuration.
     """
-    tree = _runfile(run)
+    tree = require_run(run)
     try:
         return Config.model_validate(tree["config"])
     except ValidationError:
@@ -52,7 +52,12 @@ def config_of(run: Path) -> Config:
         ) from None
 
 
-def _runfile(run: Path) -> dict[str, Any]:
+def require_run(run: Path) -> dict[str, Any]:
+    """What ``run.yaml`` holds.
+
+    Raises:
+        RunError: the folder is no run.
+    """
     tree = read_runfile(run) if (run / NAME).exists() else None
     if tree is None and ProblemsFolder(run).summary_path.exists():
         raise RunError(f"{run}: {NAME} is missing; any stage command with your configuration makes it anew")
@@ -67,7 +72,7 @@ def config_as_known(run: Path) -> tuple[Config, list[str]]:
     Raises:
         RunError: the folder is no run, or hardly anything of its configuration is known.
     """
-    tree = _runfile(run)
+    tree = require_run(run)
     config, unknown = copy.deepcopy(tree["config"]), list[str]()
     while True:
         try:
