@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from lemma.config import Config, Section
 from lemma.errors import ConfigError
+from lemma.evaluate.benchmarks import expand_sets
 
 MERGE_TAG = "tag:yaml.org,2002:merge"
 
@@ -44,6 +45,7 @@ def load_config(path: Path, overrides: Iterable[str] = (), limit: int | None = N
         raise ConfigError(f"{path}: must be a mapping of keys, such as `data:`")
     for override in overrides:
         _apply(tree, override)
+    expand_sets(tree)
     if limit is not None:
         sources = tree.get("data")
         for source in sources if isinstance(sources, list) else ():

@@ -15,6 +15,7 @@ from lemma.config import Config, Prices
 from lemma.distribution import check_types, distribution_of, freeze_target, write_distribution
 from lemma.engine import Engine, Part
 from lemma.errors import RunError
+from lemma.evaluate.stage import EvalStage
 from lemma.exporting import ExportWork
 from lemma.exports import StageFacts, formats_of
 from lemma.injection import Injection
@@ -132,7 +133,8 @@ class Pipeline:
 
     def _make_stages(self) -> None:
         config = self._config
-        stages: list[Stage] = [SampleStage(config, self._prompts)]
+        asked = SampleStage if config.eval is None else EvalStage
+        stages: list[Stage] = [asked(config, self._prompts)]
         stages.append(AnalyzeStage(config, self._prompts, self._taxonomy))
         stages.append(CorrectStage(config, self._prompts, self._taxonomy))
         if config.smooth.scope != "off":

@@ -79,7 +79,7 @@ def type_words(annotation: Any) -> str:
         return f"mapping of text to {type_words(arguments[1])}"
     if isinstance(annotation, type) and issubclass(annotation, config.Section):
         return "section"
-    names = {str: "text", int: "whole number", float: "number", Path: "path", type(None): "null"}
+    names = {str: "text", bool: "true or false", int: "whole number", float: "number", Path: "path", type(None): "null"}
     return names.get(annotation, "any value")
 
 

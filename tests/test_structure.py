@@ -25,6 +25,8 @@ from tests.conftest import ROOT
 LAYERS = [
     # stand on nothing of ours
     {"errors", "records", "reasons", "config", "sandbox", "endings", "arithmetic", "terminal"},
+    # what an evaluation's configuration becomes
+    {"evaluate.benchmarks"},
     # texts and the words for what flows
     {"configfile", "prompts", "answers", "steps", "stages.base"},
     # what a unit of work is: its prompt, its parse, its checks
@@ -32,6 +34,7 @@ LAYERS = [
     {"stages.golds"},
     {"strategies"},
     {"stages"},
+    {"evaluate.stage"},
     # disk
     {"shards"},
     # what people found; the card tells it
@@ -49,7 +52,7 @@ LAYERS = [
     {"pipeline"},
     {"plan"},
     {"status", "pilot"},
-    {"auditing", "show"},
+    {"auditing", "evaluate", "show"},
     {"cli"},
 ]
 """A module imports from layers above its own only, and inside its own package. A longer name goes before a shorter."""

@@ -1,0 +1,1 @@
+"""Measuring a model: how often it is right, how often it reflects, and what its reflections come to."""
