@@ -8,10 +8,12 @@ reasons (``So she sold 48 + 24 = 72 clips.``) is no bare answer and is never tak
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 MAX_BARE_CHARS: Final = 240  # a statement longer than this reasons; the bound also keeps matching cheap
 MAX_BARE_WORDS: Final = 7
+_CACHED_CHARS: Final = 20_000
 _MAX_STRIPPED: Final = 4  # "The answer is 72.\n#### 72": several in a row are one ending
 
 _LEAD = r"(?:(?:so|thus|therefore|hence|finally|then|and|in conclusion)\b,?[ \t]+)?"
@@ -76,8 +78,11 @@ def is_bare_answer(text: str) -> bool:
     Args:
         text: one line or sentence, surrounding whitespace and bold marks allowed.
     """
-    if len(text) > MAX_BARE_CHARS + 80:
-        return False
+    return len(text) <= MAX_BARE_CHARS + 80 and _is_bare_answer(text)
+
+
+@lru_cache(maxsize=4096)  # splitting, reading the answer and finishing a text all look at its last lines
+def _is_bare_answer(text: str) -> bool:
     inner, num_hopes = _HOPE.subn("", text.strip())
     if not inner:
         return num_hopes > 0
@@ -122,6 +127,10 @@ def strip_answer(text: str) -> str:
         >>> strip_answer("So she sold 48 + 24 = 72 clips.")
         'So she sold 48 + 24 = 72 clips.'
     """
+    return _known_strip(text) if len(text) <= _CACHED_CHARS else _strip(text)
+
+
+def _strip(text: str) -> str:
     kept = text.rstrip()
     for _ in range(_MAX_STRIPPED):
         start = _bare_answer_start(kept)
@@ -129,6 +138,9 @@ def strip_answer(text: str) -> str:
             break
         kept = kept[:start].rstrip()
     return kept
+
+
+_known_strip: Final = lru_cache(maxsize=1024)(_strip)
 
 
 def finish(text: str, answer: str, form: str) -> str:

@@ -6,7 +6,7 @@ Each is decided conservatively: what cannot be read passes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -16,7 +16,7 @@ from lemma.checks.words import SIGNS, content_stems, values_of
 from lemma.endings import strip_answer
 from lemma.errors import Rejected
 from lemma.records import Trajectory
-from lemma.steps import step_spans
+from lemma.steps import split_steps
 
 MIN_SHARED: Final = 0.6
 """Share of the wrong sentence's content words that says: the same quantity."""
@@ -60,11 +60,9 @@ def names_the_error(trajectory: Trajectory) -> None:
         raise Rejected("vague_reflection", reflection.strip()[:200])
 
 
-def _sentences(text: str) -> Iterator[tuple[str, bool]]:
-    """The steps of a text, each with whether it is in doubt: denied, asked or quoted as what was written before."""
-    for start, end in step_spans(text):
-        sentence = text[start:end]
-        yield sentence, _DOUBT.search(sentence) is not None
+def _is_doubted(sentence: str) -> bool:
+    """Whether a sentence is denied, asked or quoted as what was written before."""
+    return _DOUBT.search(sentence) is not None
 
 
 def _signature(equation: Equation) -> tuple[object, ...] | None:
@@ -92,15 +90,13 @@ def claims_no_error(trajectory: Trajectory) -> None:
     if not false and last is None:
         return
     is_false = bool(false) or not equations
-    stems = content_stems(step)
-    wanted = max(MIN_CLAIM_WORDS, (MIN_SHARED if is_false else MIN_SHARED_TRUE) * len(stems))
-    for sentence, is_doubted in _sentences(trajectory.continuation):
-        if is_doubted:
-            continue
+    for sentence in split_steps(trajectory.continuation):
         is_same = bool(false) and any(_signature(one) in false for one in read_equations(sentence))
         if not is_same and last is not None and values_of(sentence).last == last:
+            stems = content_stems(step)
+            wanted = max(MIN_CLAIM_WORDS, (MIN_SHARED if is_false else MIN_SHARED_TRUE) * len(stems))
             is_same = len(content_stems(sentence) & stems) >= wanted
-        if is_same:
+        if is_same and not _is_doubted(sentence):
             raise Rejected("claim_repeated", sentence.strip()[:200])
 
 
@@ -109,9 +105,9 @@ def _telling_result(trajectory: Trajectory, step: str, equations: Sequence[Equat
     last = values_of(step).last
     problem = trajectory.mistake.problem
     before = before_wrong_step(trajectory.mistake)
-    if last is None or abs(last) in values_of(
-        "0 1\n" + problem.question + "\n" + problem.reference_solution + "\n" + before
-    ):
+    if last is None or abs(last) in (0, 1):
+        return None
+    if any(abs(last) in values_of(text) for text in (problem.question, problem.reference_solution, before)):
         return None
     if equations and equations[-1].result is not None and equations[-1].result.value != abs(last):
         return None
@@ -126,18 +122,26 @@ def computes_nothing_false(trajectory: Trajectory) -> None:
     Raises:
         Rejected: `false_equation`.
     """
-    known = {_signature(equation) for equation in read_equations(trajectory.mistake.problem.reference_solution)}
-    quoted = {_signature(equation) for equation in read_equations(trajectory.prefix)}
-    for part, passed in ((trajectory.reflection, known | quoted), (trajectory.continuation, known)):
-        for sentence, is_doubted in _sentences(part):
-            if is_doubted and "=" not in sentence.partition(",")[2]:
-                continue
+    reference = trajectory.mistake.problem.reference_solution
+    for part, known in (
+        (trajectory.reflection, (reference, trajectory.prefix)),
+        (trajectory.continuation, (reference,)),
+    ):
+        for sentence in split_steps(part):
             for equation in read_equations(sentence):
-                if equation.truth is not Truth.FALSE or _signature(equation) in passed:
+                if equation.truth is not Truth.FALSE or _stands_in(equation, known):
                     continue
-                if is_doubted and _is_doubted_there(sentence, equation):
-                    continue
+                if _is_doubted(sentence):
+                    is_quoted = "=" not in sentence.partition(",")[2]
+                    if is_quoted or _is_doubted_there(sentence, equation):
+                        continue
                 raise Rejected("false_equation", sentence[equation.start : equation.end][:200])
+
+
+def _stands_in(equation: Equation, texts: Sequence[str]) -> bool:
+    """Whether one of some texts has the equation, in whatever spelling."""
+    signature = _signature(equation)
+    return any(signature == _signature(one) for text in texts for one in read_equations(text))
 
 
 def _is_doubted_there(sentence: str, equation: Equation) -> bool:

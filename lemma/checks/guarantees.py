@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import Final
 
 from lemma.answers import Verdict, compare, extract_answer
@@ -36,6 +37,7 @@ _TOKEN: Final = re.compile(r"\w+|[^\w\s]+")
 _RUN: Final = re.compile(rf"(\S)\1{{{MAX_RUN_CHARS - 1}}}")
 _BARE_DROPS: Final = re.compile(r"[\s*_$`\\]+")
 _NUMBER: Final = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+_MAX_SIFTED_CHARS: Final = 4000
 _SHARE_OF_STEP: Final = 0.5
 
 _TAG_NAMES: Final = (
@@ -84,6 +86,7 @@ _ANNOUNCED: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=2048)
 def bare(text: str) -> str:
     """`text` as compared: no spaces, case, Markdown or dollar signs."""
     return _BARE_DROPS.sub("", text).casefold()
@@ -214,8 +217,6 @@ def repeats_no_prefix(trajectory: Trajectory) -> None:
         Rejected: `prefix_repeated`.
     """
     prefix = bare(trajectory.prefix)
-    steps = split_steps(trajectory.prefix)
-    first = bare(steps[0]).rstrip(".,;:!") if steps else ""
     for part in (trajectory.reflection, trajectory.continuation):
         other = bare(part[: 2 * len(trajectory.prefix) + 200])
         shared = 0
@@ -225,7 +226,11 @@ def repeats_no_prefix(trajectory: Trajectory) -> None:
             shared += 1
         while 0 < shared < len(other) and other[shared].isdigit() and other[shared - 1].isdigit():
             shared -= 1  # "= 200" mends "= 20" and does not repeat it
-        if shared >= max(MIN_REPEATED_CHARS, min(len(first), 200)):
+        if shared < MIN_REPEATED_CHARS:
+            continue
+        steps = split_steps(trajectory.prefix)
+        first = bare(steps[0]).rstrip(".,;:!") if steps else ""
+        if shared >= min(len(first), 200):
             raise Rejected("prefix_repeated", part[:120])
 
 
@@ -277,14 +282,16 @@ def has_no_loop(text: str) -> None:
     Raises:
         Rejected: `loop`.
     """
-    run = _RUN.search(text)
+    run = _RUN.search(text) if _may_run(text) else None
     if run is not None:
         raise Rejected("loop", run[1] * 3 + "…")
-    steps = split_steps(text)
+    steps = split_steps(text) if _may_hold(bare(text), LOOP_MIN_CHARS, LOOP_SENTENCES) else []
     sentences = Counter(map(bare, steps)) if len(steps) >= LOOP_SENTENCES else {}
     for sentence, times in sentences.items():
         if times >= LOOP_SENTENCES and len(sentence) >= LOOP_MIN_CHARS:
             raise Rejected("loop", f"{times} times {sentence[:200]}")
+    if not _may_hold("".join(text.split()), LOOP_MIN_TOKENS, 2):
+        return
     tokens = _TOKEN.findall(text)
     if len(tokens) < LOOP_MIN_TOKENS:
         return
@@ -300,6 +307,32 @@ def has_no_loop(text: str) -> None:
         period = gap
         if length >= max((LOOP_TIMES - 1) * period, LOOP_MIN_TOKENS):
             raise Rejected("loop", " ".join(tokens[start : start + period])[:200])
+
+
+def _may_hold(text: str, num_chars: int, times: int) -> bool:
+    """Whether a passage of so many characters may stand in a text without spaces so many times.
+
+    Wherever it stands first it covers one of the blocks of half its length that the text is cut into, and that block
+    stands there as often. Long texts, where looking for every block would take long, may always.
+    """
+    if len(text) > _MAX_SIFTED_CHARS:
+        return True
+    half = num_chars // 2
+    for start in range(0, len(text) - half + 1, half):
+        block, place = text[start : start + half], start
+        for _ in range(times - 1):
+            place = text.find(block, place + 1)
+            if place < 0:
+                break
+        else:
+            return True
+    return False
+
+
+def _may_run(text: str) -> bool:
+    """Whether one character may stand `MAX_RUN_CHARS` times in a row: such a run covers a whole block of half that."""
+    half = MAX_RUN_CHARS // 2
+    return any(text[start] * half == text[start : start + half] for start in range(0, len(text), half))
 
 
 def is_clean(text: str, question: str, max_chars: int) -> bool:

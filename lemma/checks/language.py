@@ -6,6 +6,8 @@ No model of languages is asked: scripts and the commonest small words decide, an
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from lemma.errors import Rejected
@@ -25,6 +27,7 @@ _LATEX: Final = re.compile(r"\\[a-zA-Z]+|https?://\S+|`[^`\n]*`")
 _BROKEN: Final = re.compile(
     r"\ufffd|[\x00-\x08\x0e-\x1f\x7f]|Ã[\x80-\xbf©¨¶¼¤Ÿ]|â€|Â[\x80-\xbf£°·]|ï¿½|[\ue000-\uf8ff]"
 )
+_LONG_WORD: Final = re.compile(rf"[a-zA-Z]{{{MAX_WORD_CHARS + 1}}}")
 _NO_VOWEL: Final = re.compile(r"[bcdfghjklmnpqrstvwxz]{6,}", re.IGNORECASE)
 _CASE_SALAD: Final = re.compile(r"[a-z][A-Z][a-z]+[A-Z]|[a-z][A-Z]{1,3}[a-z][A-Z]")
 _SIGN_RUN: Final = re.compile(r"[^\w\s.\-_=*#~|+&\\{}()\[\]$]{8,}")
@@ -50,6 +53,12 @@ _SMALL: Final = {
         "Dutch": "de het een en van is niet dat wij ze voor met op zijn dus heeft elke ook maar wordt aan er per hij",
     }.items()
 }
+_LANGUAGES: Final = {
+    word: tuple(name for name, others in _SMALL.items() if word in others)
+    for words in _SMALL.values()
+    for word in words
+}
+"""Small word -> the languages that have it."""
 
 
 def is_readable(text: str, question: str) -> None:
@@ -62,7 +71,10 @@ def is_readable(text: str, question: str) -> None:
         raise Rejected("gibberish", ascii(text[max(0, broken.start() - 20) : broken.end() + 20]))
     if (signs := _SIGN_RUN.search(text)) is not None and signs[0] not in question:
         raise Rejected("gibberish", ascii(signs[0][:80]))
-    words = _LATIN.findall(_LATEX.sub(" ", text))
+    plain = _LATEX.sub(" ", text)
+    if not (_LONG_WORD.search(plain) or _NO_VOWEL.search(plain) or _CASE_SALAD.search(plain)):
+        return
+    words = _LATIN.findall(plain)
     if (longest := max(words, key=len, default="")) and len(longest) > MAX_WORD_CHARS and longest not in question:
         raise Rejected("gibberish", longest[:80])
     odd = [word for word in words if _NO_VOWEL.search(word) or _CASE_SALAD.search(word)]
@@ -70,9 +82,14 @@ def is_readable(text: str, question: str) -> None:
         raise Rejected("gibberish", " ".join(odd[:6])[:200])
 
 
-def _hits(text: str) -> dict[str, int]:
-    words = [word.lower() for word in _LETTERS.findall(_LATEX.sub(" ", text))]
-    return {name: sum(word in small for word in words) for name, small in _SMALL.items()}
+@lru_cache(maxsize=512)
+def _hits(text: str) -> Mapping[str, int]:
+    """Language -> how many of its small words stand there."""
+    hits = dict.fromkeys(_SMALL, 0)
+    for word in _LETTERS.findall(_LATEX.sub(" ", text)):
+        for name in _LANGUAGES.get(word.lower(), ()):
+            hits[name] += 1
+    return hits
 
 
 def speaks_its_language(text: str, question: str) -> None:
@@ -81,7 +98,7 @@ def speaks_its_language(text: str, question: str) -> None:
     Raises:
         Rejected: `other_language`.
     """
-    for name, letters in _SCRIPTS.items():
+    for name, letters in () if text.isascii() else _SCRIPTS.items():
         if sum(map(len, letters.findall(text))) >= MIN_FOREIGN_LETTERS and letters.search(question) is None:
             raise Rejected("other_language", f"{name} letters")
     own = _hits(question)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
-from lemma.arithmetic import Equation, read_equations
+from lemma.arithmetic import read_equations
 from lemma.checks.guarantees import bare, before_wrong_step
 from lemma.checks.words import values_of
 from lemma.errors import Rejected
@@ -55,18 +56,19 @@ def goes_on(trajectory: Trajectory) -> None:
     steps, count = _redone(before, trajectory.continuation)
     if len(steps) >= MIN_REDONE and count == len(steps):
         raise Rejected("started_over", f"{count} right steps stand there again")
-    done = {(_operands(one), one.result.value) for one in read_equations(before) if one.is_computation and one.result}
-    again = {
-        (_operands(one), one.result.value)
-        for one in read_equations(trajectory.continuation)
-        if one.is_computation and one.result
-    }
-    if len(done) >= MIN_REDONE and done <= again:
+    done = _computations(before)
+    if len(done) >= MIN_REDONE and done <= _computations(trajectory.continuation):
         raise Rejected("started_over", f"{len(done)} computations are done again")
 
 
-def _operands(equation: Equation) -> tuple[Fraction, ...]:
-    return tuple(sorted(number.value for number in equation.operands))
+@lru_cache(maxsize=1024)
+def _computations(text: str) -> frozenset[tuple[tuple[Fraction, ...], Fraction]]:
+    """What is computed in a text: operands, in the order of their size, and result."""
+    return frozenset(
+        (tuple(sorted(number.value for number in one.operands)), one.result.value)
+        for one in read_equations(text)
+        if one.is_computation and one.result
+    )
 
 
 def starts_over(trajectory: Trajectory) -> None:
@@ -78,20 +80,21 @@ def starts_over(trajectory: Trajectory) -> None:
         Rejected: `not_restarted`.
     """
     problem = trajectory.mistake.problem
+    continuation = trajectory.continuation
+    first = next((one for one in read_equations(continuation) if one.is_computation), None)
+    if first is None:
+        return
+    given = values_of(continuation[: first.start]) | values_of(problem.question)
+    numbers = [number.value for number in first.operands if number.value > _SMALL and number.value not in given]
+    if not numbers or _takes_reference(continuation, problem.reference_solution):
+        return
     found = {
         one.result.value
         for one in read_equations(before_wrong_step(trajectory.mistake) + "\n" + trajectory.reflection)
         if one.is_computation and one.result is not None
     }
-    found -= values_of(problem.question)
-    continuation = trajectory.continuation
-    first = next((one for one in read_equations(continuation) if one.is_computation), None)
-    if first is None or _takes_reference(continuation, problem.reference_solution):
-        return
-    derived = values_of(continuation[: first.start])
-    for number in first.operands:
-        if number.value in found and number.value > _SMALL and number.value not in derived:
-            raise Rejected("not_restarted", continuation[first.start : first.end])
+    if not found.isdisjoint(numbers):
+        raise Rejected("not_restarted", continuation[first.start : first.end])
 
 
 def _takes_reference(continuation: str, reference: str) -> bool:
@@ -111,8 +114,10 @@ def takes_another_path(trajectory: Trajectory) -> None:
     """
     before = before_wrong_step(trajectory.mistake)
     path = bare(before).rstrip(".,;:!")
-    is_short = len(path) < MIN_PATH_CHARS or len(split_steps(before)) < MIN_REDONE
-    if is_short or trajectory.is_smoothed or path in bare(trajectory.mistake.problem.reference_solution):
+    if trajectory.is_smoothed or len(path) < MIN_PATH_CHARS:
         return
-    if bare(trajectory.continuation).startswith(path):
+    is_free = path in bare(trajectory.mistake.problem.reference_solution)
+    if is_free or not bare(trajectory.continuation).startswith(path):
+        return
+    if len(split_steps(before)) >= MIN_REDONE:
         raise Rejected("same_path", before.strip()[:200])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -18,10 +19,17 @@ MIN_IN_ORDER: Final = 3
 """Results of which an order can be told."""
 
 
-def _results(text: str) -> list[Fraction]:
+@lru_cache(maxsize=1024)
+def _results(text: str) -> tuple[Fraction, ...]:
     """The results of the computations of a text, each once, in order."""
     found = [one.result.value for one in read_equations(text) if one.is_computation and one.result is not None]
-    return list(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
+
+
+def _new_results(trajectory: Trajectory) -> set[Fraction]:
+    """What reflection and continuation find that neither prefix nor question has."""
+    old = values_of(trajectory.prefix) | values_of(trajectory.mistake.problem.question)
+    return {value for value in _results(trajectory.reflection + "\n" + trajectory.continuation) if value not in old}
 
 
 def keeps_numbers(smoothed: Trajectory, source: Trajectory) -> None:
@@ -31,7 +39,7 @@ def keeps_numbers(smoothed: Trajectory, source: Trajectory) -> None:
         Rejected: `numbers_lost`.
     """
     correction = strip_answer(source.continuation)
-    here = values_of(smoothed.reflection + "\n" + smoothed.continuation)
+    here = values_of(smoothed.reflection) | values_of(smoothed.continuation)
     lost = [value for value in _results(correction) if value not in here]
     if lost:
         raise Rejected("numbers_lost", f"{lost[0]} is gone")
@@ -47,20 +55,18 @@ def keeps_order(smoothed: Trajectory, source: Trajectory) -> None:
     Raises:
         Rejected: `order_changed`.
     """
-    new = [
-        value
-        for value in _results(source.reflection + "\n" + source.continuation)
-        if value not in values_of(source.prefix) and value not in values_of(source.mistake.problem.question)
-    ]
-    if new and smoothed.prefix != source.prefix:
+    if smoothed.prefix != source.prefix and (new := _new_results(source)):
         early = values_of(smoothed.prefix)
         if all(value in early for value in new):
             raise Rejected("order_changed", "the correction stands before the reflection")
     body = strip_answer(smoothed.reflection)
     if len(body) < len(smoothed.reflection.rstrip()) and strip_answer(source.reflection) == source.reflection:
         raise Rejected("order_changed", "the reflection ends in the final answer")
-    of_source = [value for value in _results(strip_answer(source.continuation)) if value in new]
+    of_source = _results(strip_answer(source.continuation))
     of_smoothed = _results(strip_answer(smoothed.continuation))
-    places = [of_smoothed.index(value) for value in of_source if value in of_smoothed]
+    if of_source == of_smoothed:
+        return
+    new = _new_results(source)
+    places = [of_smoothed.index(value) for value in of_source if value in of_smoothed and value in new]
     if len(places) >= MIN_IN_ORDER and sum(left > right for left, right in pairwise(places)) * 2 > len(places) - 1:
         raise Rejected("order_changed", "the computations of the correction are in another order")

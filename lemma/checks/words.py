@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from lemma.arithmetic import parse_number
@@ -48,20 +49,24 @@ class Values(frozenset[Fraction]):
     """The one that stands last."""
 
 
+# several checks, and the two strategies of one mistake, want them of the same texts
+@lru_cache(maxsize=2048)
 def values_of(text: str) -> Values:
     """The numbers that are written in digits, by value, without sign (``1,250.0`` is ``1250``); `last` has its sign."""
     values: list[Fraction] = []
-    last = None
+    place = 0  # of the last one
     for match in NUMBER.finditer(text):
         digits = match[0] if match[0][0] != "." else "0" + match[0]
         if (value := parse_number(digits)) is not None:
             values.append(value)
-            last = -value if _MINUS.search(text[max(0, match.start() - 4) : match.start()]) else value
+            place = match.start()
     found = Values(values)
-    found.last = last
+    if values:
+        found.last = -values[-1] if _MINUS.search(text[max(0, place - 4) : place]) else values[-1]
     return found
 
 
+@lru_cache(maxsize=2048)
 def content_stems(text: str) -> frozenset[str]:
     """The beginnings of the words that carry a meaning of their own; of unspaced scripts, pairs of letters."""
     stems: set[str] = set()
