@@ -1,7 +1,8 @@
-"""A process beside the event loop that derives finished parts, so that the loop only sends, receives and appends.
+"""Processes beside the event loop that derive finished parts, so that the loop only sends, receives and appends.
 
-It is forked before the loop starts, holds the same stage and parts, and is told the numbers of parts whose replies
-are all on disk. Nothing but what a part's `finish` returns comes back. It ends with its parent, however that ends.
+They are forked before the loop starts, hold the same stage and parts, and are told the numbers of parts whose replies
+are all on disk, or that need nobody to be asked. What a part's `finish` returns comes back, and now and then how far
+it is. They end with their parent, however that ends.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import mmap
 import multiprocessing
 import os
 import signal
@@ -19,50 +21,72 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
-from lemma.errors import LemmaError, RunError
+from lemma.errors import Interrupted, LemmaError, RunError
 
 NICENESS = 5  # calls come first where cores are few, and yet parts are not starved where others want the cores too
-AHEAD = 2  # parts that the process knows of: one to work on, and one so that it need not wait for the loop
+AHEAD = 2  # parts that a single process knows of: one to work on, and one so that it need not wait for the loop
+COLLECT_EVERY = 50_000  # new objects; records hold no cycles, so the collector finds nothing
+
+Tell = Callable[[Any], None]
+"""Sends word of how far a part is to the parent; raises Interrupted where that wants no more of it."""
 
 
 class Deriver:
-    """Runs `derive(number)` for one number after the other, in a process of its own; a context manager.
+    """Runs `derive(number, tell)` for many numbers, in processes of its own; a context manager.
 
     Args:
-        derive: called in the child; its result is pickled.
-        niceness: how far the child stands back for others, as ``os.nice`` takes it.
+        derive: called in a child; its result is pickled, as is what it tells.
+        processes: how many work side by side.
+        niceness: how far they stand back for others, as ``os.nice`` takes it.
+        hear: called in the parent with what `derive` told.
     """
 
-    def __init__(self, derive: Callable[[int], Any], niceness: int = NICENESS) -> None:
+    def __init__(
+        self,
+        derive: Callable[[int, Tell], Any],
+        processes: int = 1,
+        niceness: int = NICENESS,
+        hear: Callable[[Any], None] = lambda told: None,
+    ) -> None:
         self._derive = derive
+        self._num = processes
         self._niceness = niceness
+        self._hear = hear
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._queue: deque[int] = deque()
-        self._sent = 0
+        self._children: list[_Child] = []
+        self._is_stopped = mmap.mmap(-1, 1)  # one byte that parent and children share
 
     def __enter__(self) -> Deriver:
         context = multiprocessing.get_context("fork")  # the parts and their plan are there without being sent
-        self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._derive, self._niceness), name="derive")
-        self._process.start()
-        theirs.close()
+        for _ in range(self._num):
+            ours, theirs = context.Pipe()
+            arguments = (theirs, self._derive, self._niceness, self._is_stopped)
+            process = context.Process(target=_serve, args=arguments, name="derive")
+            process.start()
+            theirs.close()
+            self._children.append(_Child(ours, process))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ours.close()  # the child ends at its next read, after what it is at
-        self._process.join()
-        self._process.close()
+        for child in self._children:
+            child.pipe.close()  # the child ends at its next read, after what it is at
+        for child in self._children:
+            child.process.join()
+            child.process.close()
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hears of results through the loop."""
         self._loop = loop
-        loop.add_reader(self._ours.fileno(), self._receive)
+        for child in self._children:
+            loop.add_reader(child.pipe.fileno(), self._receive, child)
 
     def detach(self) -> None:
         """Ends `attach`."""
-        self._loop.remove_reader(self._ours.fileno())
+        for child in self._children:
+            self._loop.remove_reader(child.pipe.fileno())
 
     def submit(self, number: int) -> asyncio.Future[Any]:
         """Queues a part.
@@ -76,25 +100,34 @@ class Deriver:
         self._send()
         return future
 
+    def stop(self) -> None:
+        """Has what is queued or under way end with Interrupted when it next tells how far it is."""
+        self._is_stopped[0] = 1
+
     def _send(self) -> None:
         """Hands on a few numbers: with a pipe full of them either side would wait for the other to read."""
+        ahead = AHEAD if self._num == 1 else 1  # or one of them would end with two to do, and the others with none
         try:
-            while self._queue and self._sent < AHEAD:
-                self._ours.send(self._queue.popleft())
-                self._sent += 1
+            for child in self._children:
+                while self._queue and child.sent < ahead:
+                    child.pipe.send(self._queue.popleft())
+                    child.sent += 1
         except OSError:
             self._gone()
 
-    def _receive(self) -> None:
+    def _receive(self, child: _Child) -> None:
         try:
-            number, result, error = self._ours.recv()
+            number, result, error = child.pipe.recv()
         except (EOFError, OSError):
             self._gone()
             return
-        self._sent -= 1
+        if number is None:
+            self._hear(result)
+            return
+        child.sent -= 1
         self._send()
-        future = self._waiting.pop(number)
-        if future.cancelled():
+        future = self._waiting.pop(number, None)
+        if future is None or future.done():  # given up, as another process was killed
             return
         if error is not None:
             future.set_exception(error)
@@ -102,7 +135,8 @@ class Deriver:
             future.set_result(result)
 
     def _gone(self) -> None:
-        self._loop.remove_reader(self._ours.fileno())
+        self.detach()
+        self._queue.clear()
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(
@@ -114,7 +148,14 @@ class Deriver:
         self._waiting.clear()
 
 
-def _serve(theirs: Connection, derive: Callable[[int], Any], niceness: int) -> None:
+class _Child:
+    def __init__(self, pipe: Connection, process: multiprocessing.context.ForkProcess) -> None:
+        self.pipe = pipe
+        self.process = process
+        self.sent = 0
+
+
+def _serve(theirs: Connection, derive: Callable[[int, Tell], Any], niceness: int, is_stopped: mmap.mmap) -> None:
     # the parent's end of the pipe, or its end would never be seen; and whatever else is not ours to hold open
     for number in _open_descriptors():
         if number > 2 and number != theirs.fileno():
@@ -125,6 +166,14 @@ def _serve(theirs: Connection, derive: Callable[[int], Any], niceness: int) -> N
     _die_with_parent()
     os.nice(niceness)
     gc.freeze()  # what the parent made is shared with it, and no garbage
+    gc.set_threshold(COLLECT_EVERY, 20, 100)
+
+    def tell(told: Any) -> None:
+        if is_stopped[0]:
+            raise Interrupted("interrupted; every reply is on disk")
+        with contextlib.suppress(BrokenPipeError):
+            theirs.send((None, told, None))
+
     while True:
         try:
             number = theirs.recv()
@@ -132,7 +181,7 @@ def _serve(theirs: Connection, derive: Callable[[int], Any], niceness: int) -> N
             return
         result, failure = None, None
         try:
-            result = derive(number)
+            result = derive(number, tell)
         except LemmaError as error:
             failure = error
         except Exception as error:  # the process's edge: told in the parent, not lost

@@ -1,8 +1,9 @@
 """The engine, one for all stages: asks for what is missing, keeps every reply, hands whole parts to the derive pass.
 
 The event loop only sends, receives and appends. Parsing that decides about another attempt is inline and cheap;
-records are made part by part in a process beside it, from disk. Parts are opened lazily, the next as soon as there is
-room, and nothing waits at a part's end. A call that waits for its next attempt holds no place.
+records are made part by part in a process beside it, from disk; a teacher that is a program answers there. Parts are
+opened lazily, the next as soon as there is room, and nothing waits at a part's end. A call that waits for its next
+attempt holds no place.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lemma.derive import Chain
-from lemma.deriver import NICENESS, Deriver
+from lemma.deriver import NICENESS, Deriver, Tell
 from lemma.errors import Incomplete, Interrupted, LemmaError, TeacherError
 from lemma.replies import ReplyStore, shared
 from lemma.shards import disk_errors
 from lemma.stages.base import Group, Reply, Request, Stage
-from lemma.teacher.base import CallFailed, Program, Teacher
+from lemma.teacher.base import CallFailed, Program, PureProgram, Teacher
 from lemma.teacher.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Engine:
         self._stage = stage
         self._parts = {part.number: part for part in parts}
         self._teacher = teacher
+        self._is_pure = isinstance(teacher, PureProgram)
         self._meter = meter
         self._concurrency = concurrency
         self._patience_s = patience_s
@@ -157,7 +159,8 @@ class Engine:
             DiskError: a reply or a part could not be written.
         """
         niceness = 0 if isinstance(self._teacher, Program) else NICENESS
-        with Deriver(self._derive, niceness) as self._deriver, _calm_collector():
+        processes = max(1, min(_num_cores(), len(self._parts))) if self._is_pure else 1
+        with Deriver(self._derive, processes, niceness, self._heard) as self._deriver, _calm_collector():
             asyncio.run(self._run())
 
     async def _run(self) -> None:
@@ -168,7 +171,7 @@ class Engine:
         with self._signals():
             try:
                 if isinstance(self._teacher, Program):
-                    await self._compute(self._teacher)
+                    await self._compute()
                 else:
                     await self._ask()
                 while self._deriving:
@@ -245,18 +248,37 @@ class Engine:
         part = opened.part
         del self._open[part.number]
         opened.store.close(sync=False)  # the derive pass syncs it
+        self._submit(part)
+
+    def _submit(self, part: Part) -> None:
         future = self._deriver.submit(part.number)
         self._deriving.add(future)
         future.add_done_callback(lambda done: self._derived(part, done))
 
-    def _derive(self, number: int) -> Any:
-        """In the derive process."""
+    def _derive(self, number: int, tell: Tell) -> Any:
+        """In a derive process (or, where a program answers that has a state, in this one)."""
         store = self._parts[number].open_replies()
         try:
             store.sync_all()
-            return self._parts[number].finish(store)
+            if not isinstance(self._teacher, Program):
+                return self._parts[number].finish(store)
+            progress = _Progress(tell)
+            progress.flush()
+            store.complete_by(self._teacher.answer_now, progress.told)
+            result = self._parts[number].finish(store)
+            progress.flush()
+            return result
         finally:
             store.close()
+
+    def _heard(self, progress: tuple[int, int]) -> None:
+        """How many requests a program answered, and how many replies were on disk, since it was last heard of."""
+        answered, known = progress
+        for _ in range(answered):
+            self._meter.replied(_ANSWERED)
+            self._meter.settled(_ANSWERED)
+        for _ in range(known):
+            self._meter.settled(None)
 
     def _derived(self, part: Part, future: asyncio.Future[Any]) -> None:
         self._deriving.discard(future)
@@ -268,16 +290,17 @@ class Engine:
         else:
             self._stop(error if isinstance(error, LemmaError) else _Crash(error))
 
-    # ── a program answers ──
+    # ── a program answers, as the derive pass comes to its requests ──
 
-    async def _compute(self, program: Program) -> None:
-        for done, job in enumerate(self._admit(), 1):
-            while job is not None and job.chain.outcome is None and self._error is None:
-                self._take(job, program.answer_now(job.chain.request))
-            if job is None or done % YIELD_EVERY == 0:
-                await asyncio.sleep(0)
+    async def _compute(self) -> None:
+        for number, part in self._parts.items():
             if self._error is not None:
                 return
+            if self._is_pure:
+                self._submit(part)
+            else:
+                part.finished(self._derive(number, self._heard))
+                await asyncio.sleep(0)
 
     # ── an endpoint answers ──
 
@@ -461,7 +484,7 @@ class Engine:
             self._meter.settled(reply)
             opened.open_chains -= 1
             self._settle(opened)
-        elif not isinstance(self._teacher, Program):
+        else:
             self._delay(job, 0.0)
 
     async def _keep_synced(self) -> None:
@@ -481,6 +504,8 @@ class Engine:
     def _stop(self, error: LemmaError) -> None:
         if self._error is None:
             self._error = error
+            if self._is_pure:
+                self._deriver.stop()
         self._look_for_end()
 
     async def _let_go(self, syncing: asyncio.Task[None]) -> None:
@@ -515,6 +540,11 @@ def _calm_collector() -> Iterator[None]:
         gc.unfreeze()
 
 
+def _num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _sync(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
@@ -522,7 +552,28 @@ def _sync(descriptor: int) -> None:
         os.close(descriptor)
 
 
+class _Progress:
+    """Tells now and then what a program has done."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._answered = self._known = 0
+
+    def told(self, reply: Reply | None) -> None:
+        if reply is None:
+            self._known += 1
+        else:
+            self._answered += 1
+        if self._answered + self._known == YIELD_EVERY:
+            self.flush()
+
+    def flush(self) -> None:
+        self._tell((self._answered, self._known))
+        self._answered = self._known = 0
+
+
 _END = object()
+_ANSWERED = Reply("", "", "stop")
 
 
 class _Crash(LemmaError):

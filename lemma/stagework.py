@@ -142,6 +142,7 @@ class WorkPart:
         maker.count_unused()
         if derived.left:
             raise RunError(f"{store.path}: {derived.left} replies vanished; run the same command again")
+        store.sync()  # replies that a program gave meanwhile: never a manifest without them
         work.folder.write_manifest(
             Manifest(
                 stage=work.stage.name,

@@ -302,6 +302,28 @@ def test_an_interrupted_run_says_so_keeps_what_was_paid_for_and_goes_on(
     assert files_of(run) == without_replies(undisturbed)
 
 
+def test_an_interrupted_run_of_the_embedded_teacher_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({"question": f"Ann has {n} pens and buys {n + 1} boxes of 3 pens. How many pens has she?",
+                    "answer": f"The boxes hold {n + 1}*3={3 * n + 3} pens.\nShe has {n}+{3 * n + 3}={4 * n + 3} pens.\n"
+                              f"#### {4 * n + 3}"})
+        for n in range(5, 105)
+    ]  # fmt: skip
+    (tmp_path / "train.jsonl").write_text("\n".join(lines) + "\n")
+    data = [{"dataset": "gsm8k", "path": str(tmp_path / "train.jsonl")}]
+    config = write_config(tmp_path, data=data, inject={"types": {"calculation_error": 1}}, shards={"size": 25})
+    run = tmp_path / "run"
+    process = start("run", config, "-o", run, "--quiet")
+    wait_until(lambda: len(list(run.glob("correct/replies/*"))) > 0, process)
+    process.send_signal(signal.SIGINT)
+    done = end(process)
+    assert done.status == 130
+    assert "interrupted; every reply is on disk" in done.stderr
+    assert lemma("run", config, "-o", run).status == 0
+    assert lemma("run", config, "-o", tmp_path / "undisturbed").status == 0
+    assert files_of(run, with_replies=True) == files_of(tmp_path / "undisturbed", with_replies=True)
+
+
 def test_an_interruption_before_the_work_begins_ends_with_130_too(tmp_path: Path) -> None:
     pipe = tmp_path / "config.yaml"
     os.mkfifo(pipe)

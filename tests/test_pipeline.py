@@ -180,6 +180,13 @@ def test_smoothing_can_be_left_out(tmp_path: Path) -> None:
     assert [row["output"] for row in rows] == [one["text"] for one in records(tmp_path / "run", "correct")]
 
 
+def test_a_program_without_a_state_answers_in_several_processes_to_the_same_bytes(tmp_path: Path) -> None:
+    config = example_config(20, shards={"size": 3})
+    work(tmp_path / "one", config)  # `Counting` has a state: it is asked in this process
+    work(tmp_path / "several", config, teacher=RulesTeacher())
+    assert files_of(tmp_path / "several", with_replies=True) == files_of(tmp_path / "one", with_replies=True)
+
+
 def test_a_file_changed_behind_our_back_is_told(tmp_path: Path) -> None:
     work(tmp_path / "run", example_config(), "sample")
     part = tmp_path / "run/sample/part-00000.jsonl"

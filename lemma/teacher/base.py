@@ -68,3 +68,10 @@ class Program(Protocol):
     def answer_now(self, request: Request) -> Reply:
         """Answers; never fails."""
         ...
+
+
+@runtime_checkable
+class PureProgram(Program, Protocol):
+    """A program whose answers depend on the requests alone: any process may ask its own copy of it."""
+
+    is_pure: bool

@@ -29,6 +29,7 @@ class RulesTeacher:
     """
 
     name = "rules"
+    is_pure = True
 
     def __init__(self, answer_form: str = "The answer is: {answer}") -> None:
         self.answer_form = answer_form
