@@ -63,11 +63,25 @@ def _work(
     options = Options(quiet=quiet, rederive=rederive, retarget=retarget, partial=partial)
     try:
         config = load_config(config_path, overrides or (), limit)
-        with Pipeline(run, config, options) as pipeline:
-            pipeline.work(stages)
-            typer.echo(pipeline.report(stages))
+        try:
+            with Pipeline(run, config, options) as pipeline:
+                pipeline.work(stages)
+                typer.echo(pipeline.report(stages))
+        except (Incomplete, Interrupted):
+            if not quiet:  # what there is so far, since the table of a whole run does not come
+                _tell_status(run)
+            raise
     except KeyboardInterrupt:
         raise Interrupted("interrupted; every reply is on disk") from None
+
+
+def _tell_status(run: Path) -> None:
+    import shutil
+
+    from lemma.status import read_status, status_table
+
+    columns = {"columns": shutil.get_terminal_size().columns} if sys.stderr.isatty() else {}
+    typer.echo(status_table(read_status(run), **columns), err=True)
 
 
 @app.command("run")

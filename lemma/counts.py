@@ -281,10 +281,17 @@ def _kind_of_row(path: Path, number: int, line: bytes) -> TrajectoryKind:
 # ── what is still to come ──
 
 
-def expected_units(run: Path, config: Config, stage: str, part: int) -> int | None:
+def expected_units(run: Path, config: Config, stage: str, part: int, *, is_given_counted: bool = True) -> int | None:
     """How many units a part of a stage has; None where an earlier stage has not finished it.
 
     For `inject` these are its slots: those in which nothing came out are asked about again, in later rounds.
+
+    Args:
+        run: the run's folder.
+        config: its configuration.
+        stage: one of `ASKING_STAGES`.
+        part: number of the part.
+        is_given_counted: count samples that came with the problems, about which nobody is asked.
     """
 
     def before(name: str) -> Manifest | None:
@@ -296,7 +303,7 @@ def expected_units(run: Path, config: Config, stage: str, part: int) -> int | No
     if stage == "sample":
         given = Counter(problem for problem, _ in ProblemsFolder(run).given(part))
         asked = problems.kept - len(given) if config.student is not None else 0
-        return given.total() + asked * config.sample.num_samples
+        return (given.total() if is_given_counted else 0) + asked * config.sample.num_samples
     if stage == "inject":
         return problems.kept * config.inject.per_problem
     if stage == "analyze":

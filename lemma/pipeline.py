@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from lemma.config import Config, Prices
+from lemma.counts import expected_units
 from lemma.distribution import check_types, distribution_of, freeze_target, write_distribution
 from lemma.engine import Engine, Part
 from lemma.errors import RunError
@@ -19,7 +20,7 @@ from lemma.evaluate.stage import EvalStage
 from lemma.exporting import ExportWork
 from lemma.exports import StageFacts, formats_of
 from lemma.injection import Injection
-from lemma.ledger import budget_of
+from lemma.ledger import budget_of, read_ledger, total_cost
 from lemma.plugins import load_plugins
 from lemma.problems import ProblemsFolder, input_fingerprint, read_into
 from lemma.progress import ProgressMeter
@@ -282,11 +283,29 @@ class Pipeline:
         if endpoint is not None and not isinstance(teacher, Program):
             options = {"concurrency": endpoint.concurrency, "patience_s": endpoint.patience_s}
             options["budget"] = budget_of(self._run, self._config, work.stage.name)
-        meter = ProgressMeter(label, None, endpoint.prices if endpoint else Prices(), self._options.quiet)
+        meter = ProgressMeter(
+            label,
+            self._units_to_ask(work, parts),
+            endpoint.prices if endpoint else Prices(),
+            self._options.quiet,
+            draws=self._config.analyze.votes if work.stage.name == "analyze" else 1,
+            outcome=lambda part: _outcome(work, part),
+        )
         try:
             Engine(work.stage, parts, teacher, meter, **options).run()
         finally:
             meter.close()
+
+    def _units_to_ask(self, work: StageWork, parts: Sequence[Part]) -> int | None:
+        """For the progress; None where nobody can tell."""
+        if isinstance(work.stage, InjectStage):
+            return work.stage.planned
+        units = [
+            expected_units(self._run, self._config, work.stage.name, part.number, is_given_counted=False)
+            for part in parts
+        ]
+        known = [count for count in units if count is not None]
+        return sum(known) if len(known) == len(units) else None
 
     def _configured_teacher(self, role: str) -> Teacher | Program:
         from lemma.teacher.rules import RulesTeacher
@@ -334,7 +353,7 @@ class Pipeline:
         return facts_of(name, self._work_of(name).manifests())
 
     def report(self, names: Sequence[str]) -> str:
-        """The yield table of the stages, problems first."""
+        """The yield table of the stages, problems first, and what the run has cost."""
         rows = [self._problem_facts()]
         notes = {}
         for name in names:
@@ -346,7 +365,14 @@ class Pipeline:
             counts = verdicts(self._work_of("sample").manifests())
             order = ("right", "wrong", "undecided", "no_answer", "flag_disagrees")
             notes["sample"] = ", ".join(f"{counts[key]} {key.replace('_', ' ')}" for key in order if counts[key])
-        return yield_table(rows, notes)
+        return "\n".join([yield_table(rows, notes), *self._spent_line()])
+
+    def _spent_line(self) -> list[str]:
+        """What the whole run has been paid for so far; nothing where nobody asks for money."""
+        lines = read_ledger(self._run, self._config, self.fresh_manifests(), self._parts)
+        tokens = sum(line.usage.input_tokens + line.usage.output_tokens for line in lines)
+        cost = total_cost(lines)
+        return [f"in all: {tokens} tokens, {'cost unknown' if cost is None else f'${cost:.2f}'}"] if tokens else []
 
     def _problem_facts(self) -> StageFacts:
         aside: dict[str, int] = {}
@@ -355,6 +381,12 @@ class Pipeline:
                 aside[reason] = aside.get(reason, 0) + count
         kept = int(self._problems["problems"])
         return StageFacts("problems", kept + sum(aside.values()), kept, aside)
+
+
+def _outcome(work: StageWork, part: int) -> tuple[int, int] | None:
+    """(kept, rejected) of a part that is on disk; None after a round of injection, which writes none."""
+    manifest = work.folder.manifest(part)
+    return None if manifest is None else (manifest.kept, manifest.rejected)
 
 
 def _to_stderr(line: str) -> None:

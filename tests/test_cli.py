@@ -302,6 +302,7 @@ def test_an_interrupted_run_says_so_keeps_what_was_paid_for_and_goes_on(
     assert files_of(run) == without_replies(undisturbed)
 
 
+<<<<<<< /work/main/tests/test_cli.py
 def test_an_interrupted_run_of_the_embedded_teacher_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     lines = [
         json.dumps({"question": f"Ann has {n} pens and buys {n + 1} boxes of 3 pens. How many pens has she?",
@@ -322,6 +323,27 @@ def test_an_interrupted_run_of_the_embedded_teacher_goes_on_to_the_same_bytes(tm
     assert lemma("run", config, "-o", run).status == 0
     assert lemma("run", config, "-o", tmp_path / "undisturbed").status == 0
     assert files_of(run, with_replies=True) == files_of(tmp_path / "undisturbed", with_replies=True)
+=======
+def test_an_interrupted_run_shows_what_there_is_so_far(
+    tmp_path: Path, mock_server: Callable[..., MockServer], rules: Path
+) -> None:
+    server = mock_server("--reply-file", str(rules), "--latency-ms", "150")
+    config, run = endpoint_config(tmp_path, server), tmp_path / "run"
+    process = start("run", config, "-o", run)
+    wait_until(lambda: server.stats()["ok"] >= 20, process)
+    process.send_signal(signal.SIGINT)
+    done = end(process)
+    assert done.status == 130
+    *table, last = done.stderr.strip().splitlines()
+    assert last == "lemma: interrupted; every reply is on disk; the same command goes on"
+    head = next(at for at, line in enumerate(table) if line.startswith("stage "))
+    assert table[head].split()[:6] == ["stage", "parts", "units", "kept", "rejected", "left"]
+    spent = next(line for line in table if line.startswith("in all: "))
+    assert (
+        f"{sum(json.loads(line)['usage'][0] + json.loads(line)['usage'][2] for line in replies_on_disk(run))} tokens"
+        in spent
+    )
+>>>>>>> /tmp/W_mine
 
 
 def test_an_interruption_before_the_work_begins_ends_with_130_too(tmp_path: Path) -> None:

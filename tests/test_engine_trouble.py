@@ -133,6 +133,12 @@ class Silent:
     def failed(self, error: CallFailed) -> None:
         pass
 
+    def finished(self, part: int) -> None:
+        pass
+
+    def tick(self, in_flight: int) -> None:
+        pass
+
     def say(self, line: str) -> None:
         pass
 

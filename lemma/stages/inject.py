@@ -88,6 +88,11 @@ class InjectStage(TeacherStage):
         )
         self._templates = self._bound(template, INJECT)
 
+    @property
+    def planned(self) -> int:
+        """Units of the whole plan."""
+        return sum(map(len, self._plan.values()))
+
     def units(self, group: Group) -> Iterator[InjectUnit]:
         """The assignments of the problem; each slot works on one correct solution, drawn by the seed."""
         assignments = self._plan.get(group.problem.id, ())
