@@ -25,7 +25,7 @@ from lemma.teacher.rules.finding import (
     value_text,
 )
 from lemma.teacher.rules.forms import Declined, capitalised, pick, tagged
-from lemma.teacher.rules.meaning import is_settled
+from lemma.teacher.rules.meaning import is_believed
 from lemma.teacher.rules.reading import Computation, Solution, read_bounded, read_quantities
 from lemma.teacher.rules.reasons import why
 from lemma.teacher.rules.remaining import gold_position, same_in
@@ -63,8 +63,8 @@ def correct(unit: CorrectUnit, form: str, random: Random) -> str:
     if not gold.spans or not prefix.spans:
         raise Declined("there is no solution to go by")
     reference = read_bounded(strip_answer(unit.problem.reference_solution))
-    is_believed = unit.gold.source == "reference" or _is_believed(gold, reference, unit.problem.question)
-    if not is_believed:
+    is_sound = unit.gold.source == "reference" or is_believed(gold, reference, unit.problem.question)
+    if not is_sound:
         gold = reference
     case = Case(
         prefix, gold, unit.problem.question, mistake.error_type, mistake.solution, random, len(prefix.spans) - 1
@@ -78,21 +78,11 @@ def correct(unit: CorrectUnit, form: str, random: Random) -> str:
     if unit.strategy != "fresh_restart":
         raise Declined(f"the rules do not know the strategy {unit.strategy[:60]}")
     reflection = f"{_reflection(case, finding)} {pick(random, wording.RESTARTS)}"
-    if unit.is_gold_verbatim and is_believed:
+    if unit.is_gold_verbatim and is_sound:
         return tagged(reflection=reflection)
     if unit.is_gold_verbatim:
         return tagged(reflection=reflection, new_start=f"{gold.text.strip()}\n{answer_line}")
     return tagged(reflection=reflection, continuation=f"{reworded(gold, case.question, random)}\n{answer_line}")
-
-
-def _is_believed(gold: Solution, reference: Solution, question: str) -> bool:
-    """Whether a correct sample says what the reference says; if not, its words are not to be repeated.
-
-    Where the reference computes nothing that can be read, there is nothing to doubt it by.
-    """
-    if not any(c.is_true for c in reference.computations):
-        return True
-    return all(is_settled(gold, c, reference, question) for c in gold.computations)
 
 
 # ------------------------------------------------------------------------------------------ saying so

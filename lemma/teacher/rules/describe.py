@@ -15,7 +15,7 @@ from lemma.endings import strip_answer
 from lemma.teacher.rules import wording
 from lemma.teacher.rules.forms import Declined, pick
 from lemma.teacher.rules.kinds import Setting, confused_formula, type_of, without
-from lemma.teacher.rules.meaning import is_said_alike
+from lemma.teacher.rules.meaning import MIN_SHARED, is_said_alike
 from lemma.teacher.rules.paths import Paths
 from lemma.teacher.rules.reading import Computation, Solution, write_number
 
@@ -44,8 +44,8 @@ class Case:
     """The problem's."""
 
 
-MIN_SHARED_SURE: Final = 0.6
-"""Share of a wrong step's words that the right one must have for the two to be about the same thing."""
+MIN_SHARED_FIGURE: Final = 0.75
+"""Share of a wrong step's words that the right one must have, for one figure to be merely taken for another."""
 
 _FALSE: Final = (
     "{work} is {right}, not {wrong}.",
@@ -181,20 +181,23 @@ def _is_shown(case: Case, kind: str, wrong: Computation, right: Computation) -> 
         return True
     extra = without(wrong.operand_values, right.operand_values)
     lacking = without(right.operand_values, wrong.operand_values)
-    if kind == "adding_irrelevant_information" and (not lacking or right.shown in wrong.operand_values):
-        return True  # all that is right is there, and more
+    if kind == "adding_irrelevant_information":  # all that is right is there, and more
+        return right.shown in wrong.operand_values or (
+            not lacking and set(right.symbols) <= set(wrong.symbols) <= {"+"}
+        )
     if kind == "missing_step" and not extra:
         return {*wrong.symbols, *right.symbols} == {"+"}
     if kind == "operator_error" and len(wrong.symbols) != 1:
         return False
-    if not is_said_alike(case.sample, wrong, case.reference, right, case.question, MIN_SHARED_SURE):
+    is_figure = kind == "referencing_context_value_error"
+    min_shared = MIN_SHARED_FIGURE if is_figure else MIN_SHARED
+    if not is_said_alike(case.sample, wrong, case.reference, right, case.question, min_shared):
         return False
+    found = {c.shown for c in case.sample.computations if c.equation.end <= wrong.equation.start}
     if kind == "missing_step":
         made = next((c for c in case.paths.computations if c.shown == lacking[0]), None)
-        return made is not None and extra[0] in made.operand_values
-    if kind == "referencing_context_value_error":
-        return extra[0] in case.paths.said
-    return True
+        return made is not None and extra[0] in made.operand_values and extra[0] in found
+    return not is_figure or extra[0] in case.paths.said
 
 
 def _at(computation: Computation, step: int) -> Equation | None:

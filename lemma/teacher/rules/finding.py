@@ -81,6 +81,8 @@ def find(case: Case) -> Finding:
             kind, right = "missing", skipped
     if kind == "departed":
         right = _counterpart(wrong, ready_ones(case.question, candidates, done))
+    if right in done:
+        raise Declined("all that the correct solution computes has been computed before")
     if wrong.shown == right.shown or _is_same_work(wrong, right):
         raise Declined("the numbers of the wrong step are right, and what it says of them cannot be read")
     shown = shown_text(case.prefix.text, wrong)

@@ -101,6 +101,16 @@ def _people(text: str) -> frozenset[str]:
     return frozenset(word.lower() for word in _KIN.findall(text))
 
 
+def is_believed(gold: Solution, reference: Solution, question: str) -> bool:
+    """Whether a correct sample says what the reference says; if not, its words are not to be repeated.
+
+    Where the reference computes nothing that can be read, there is nothing to doubt it by.
+    """
+    if not any(c.is_true for c in reference.computations):
+        return True
+    return all(is_settled(gold, c, reference, question) for c in gold.computations)
+
+
 def is_settled(mine: Solution, computation: Computation, theirs: Solution, question: str) -> bool:
     """Whether another solution, taken as right, computes the same from the same numbers, and says it of the same."""
     if not computation.is_true:

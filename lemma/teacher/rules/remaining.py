@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Final
 
 from lemma.teacher.rules.carry import CONSTANTS
 from lemma.teacher.rules.forms import Declined
 from lemma.teacher.rules.reading import Computation, Solution, read_quantities
 
+_KNOWN_TO_ALL: Final = CONSTANTS - {3, 5, 10, 31, 50}
 Done = frozenset[Computation]
 """Computations of the correct solution that need not be made again."""
 
@@ -92,7 +94,7 @@ def ready_ones(question: str, open_ones: Sequence[Computation], done: Done) -> l
     forms = {form for v in said if v <= 200 for form in (v / 100, 1 - v / 100, 1 + v / 100, Fraction(v.numerator))}
     found = {c.shown for c in done}
     to_come = {c.shown for c in open_ones} - said - found
-    given = (said | forms | CONSTANTS | {Fraction(v.denominator) for v in said}) - to_come | found
+    given = (said | forms | _KNOWN_TO_ALL | {Fraction(v.denominator) for v in said}) - to_come | found
     ready = [c for c in open_ones if all(value in given for value in c.operand_values)]
     if not ready:
         raise Declined("what has to be worked out next cannot be read in the correct solution")
