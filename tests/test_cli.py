@@ -302,7 +302,6 @@ def test_an_interrupted_run_says_so_keeps_what_was_paid_for_and_goes_on(
     assert files_of(run) == without_replies(undisturbed)
 
 
-<<<<<<< /work/main/tests/test_cli.py
 def test_an_interrupted_run_of_the_embedded_teacher_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     lines = [
         json.dumps({"question": f"Ann has {n} pens and buys {n + 1} boxes of 3 pens. How many pens has she?",
@@ -323,7 +322,8 @@ def test_an_interrupted_run_of_the_embedded_teacher_goes_on_to_the_same_bytes(tm
     assert lemma("run", config, "-o", run).status == 0
     assert lemma("run", config, "-o", tmp_path / "undisturbed").status == 0
     assert files_of(run, with_replies=True) == files_of(tmp_path / "undisturbed", with_replies=True)
-=======
+
+
 def test_an_interrupted_run_shows_what_there_is_so_far(
     tmp_path: Path, mock_server: Callable[..., MockServer], rules: Path
 ) -> None:
@@ -343,7 +343,6 @@ def test_an_interrupted_run_shows_what_there_is_so_far(
         f"{sum(json.loads(line)['usage'][0] + json.loads(line)['usage'][2] for line in replies_on_disk(run))} tokens"
         in spent
     )
->>>>>>> /tmp/W_mine
 
 
 def test_an_interruption_before_the_work_begins_ends_with_130_too(tmp_path: Path) -> None:
