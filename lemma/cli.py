@@ -257,6 +257,23 @@ def status(
 
 
 @app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of runs.", show_default=False)],
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("-o", "--output", metavar="FILE.html", help="Where to; RUN/report.html where there is one run."),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option("--samples", metavar="N", min=0, help="Trajectories and rejections to look at in it.")
+    ] = 300,
+) -> None:
+    """Write a page about a run, or several side by side: counts, costs, and a sample of trajectories to look at."""
+    from lemma.report import write_report
+
+    typer.echo(write_report(runs, output, samples))
+
+
+@app.command()
 def show(
     run: RunArgument,
     wanted: Annotated[
