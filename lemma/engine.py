@@ -168,9 +168,9 @@ class Engine:
         """
         niceness = 0 if isinstance(self._teacher, Program) else NICENESS
         processes = max(1, min(_num_cores(), len(self._parts))) if self._is_pure else 1
-        with Deriver(self._derive, processes, niceness, self._heard) as self._deriver, _calm_collector():
-            with asyncio.Runner(loop_factory=_new_loop) as runner:
-                runner.run(self._run())
+        deriver = Deriver(self._derive, processes, niceness, self._heard)
+        with deriver as self._deriver, _calm_collector(), asyncio.Runner(loop_factory=_new_loop) as runner:
+            runner.run(self._run())
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -310,6 +310,7 @@ class Engine:
                 self._submit(part)
             else:
                 part.finished(self._derive(number, self._heard))
+                self._meter.finished(number)
                 await asyncio.sleep(0)
 
     # ── an endpoint answers ──
