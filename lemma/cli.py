@@ -56,7 +56,8 @@ def _work(
     rederive: bool = False,
     retarget: bool = False,
     partial: bool = False,
-) -> None:
+) -> str:
+    """Does stages; returns what was left to do, in words."""
     from lemma.configfile import load_config
     from lemma.pipeline import Options, Pipeline
 
@@ -67,6 +68,7 @@ def _work(
             with Pipeline(run, config, options) as pipeline:
                 pipeline.work(stages)
                 typer.echo(pipeline.report(stages))
+                return pipeline.unfinished
         except (Incomplete, Interrupted):
             if not quiet:  # what there is so far, since the table of a whole run does not come
                 _tell_status(run)
@@ -142,13 +144,42 @@ _add_stage("smooth", "Make trajectories read as one train of thought.")
 @app.command()
 def export(
     config: ConfigArgument,
-    output: RunOption,
+    output: Annotated[
+        list[Path],
+        typer.Option("-o", "--output", metavar="RUN", help="The run's folder; several are merged.", show_default=False),
+    ],
+    to: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--to", metavar="FOLDER", help="Where the dataset of several runs goes."),
+    ] = None,
+    push_to_hub: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--push-to-hub", metavar="NAME", help="Upload it to the Hugging Face hub, as a private dataset."),
+    ] = None,
     overrides: SetOption = None,
     limit: LimitOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Write the dataset in the forms that trainers read."""
-    _work(("export",), config, output, overrides, limit, quiet)
+    if (len(output) > 1) != (to is not None):
+        raise typer.BadParameter("several runs (-o RUN -o RUN …) and --to FOLDER go together")
+    from lemma.hub import push_export
+
+    if to is None:
+        folder, unfinished = output[0] / "export", _work(("export",), config, output[0], overrides, limit, quiet)
+    else:
+        from lemma.configfile import load_config
+        from lemma.manyruns import ManyRuns
+        from lemma.summary import yield_table
+
+        with ManyRuns(output, load_config(config, overrides or (), limit), to) as runs:
+            _, facts = runs.export()
+            typer.echo(yield_table([facts], {}))
+        folder, unfinished = to, runs.unfinished
+    if push_to_hub is not None:
+        typer.echo(push_export(folder, push_to_hub))
+    if unfinished:
+        raise Incomplete(unfinished)
 
 
 @app.command()

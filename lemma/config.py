@@ -253,7 +253,7 @@ class ChecksConfig(Section):
 class ExportConfig(Section):
     """What trainers read."""
 
-    formats: list[str] = ["alpaca", "messages", "sharegpt", "parquet"]
+    formats: list[str] = ["alpaca", "messages", "sharegpt", "parquet", "llamafactory"]
     """Files beside `train.jsonl`, which is always written."""
     plain_share: Annotated[float, Field(ge=0, lt=1)] = 0
     """Share of the rows that are plain correct solutions."""
@@ -264,6 +264,17 @@ class ExportConfig(Section):
     all but identical ones."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0
     """Share of the problems whose rows go into a validation split."""
+    max_type_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of the trajectories' rows that one error type may have at most; types that are fewer than this allows get
+    equal shares. Null takes them as they come."""
+    shuffle: bool = True
+    """Rows in an order drawn by the seed; false: as they were made, the plain ones last."""
+    prompt: str = "paper"
+    """How `completion`, `llamafactory` and `pairs` put the question: `paper` (the published evaluation's), `alpaca`,
+    `question`, or a text of your own that holds `{instruction}` once."""
+    loss_on: Literal["solution", "correction"] = "solution"
+    """What `completion` and `llamafactory` have a model learn: the whole solution, or what follows the mistake, which
+    then stands in the prompt."""
 
 
 class EvalSet(Section):

@@ -8,6 +8,7 @@
     ├── RunError               the run's folder cannot be used (locked, damaged, of another kind)
     ├── DiskError              writing failed (no space, read-only)
     ├── TeacherError           the endpoint refuses us altogether (key, model name, quota)
+    ├── HubError               the Hugging Face hub refuses or cannot be reached
     └── Incomplete             ended with units left to do; the same command goes on (status 3)
         └── Interrupted        ended by the user (status 130)
     UnitError                  about one unit of work; becomes a `Rejection`, never ends a run
@@ -42,6 +43,10 @@ class DiskError(LemmaError):
 
 class TeacherError(LemmaError):
     """The endpoint refuses every call: wrong key, unknown model, no quota left."""
+
+
+class HubError(LemmaError):
+    """The Hugging Face hub refuses an upload, or cannot be reached; what was to be uploaded is on disk."""
 
 
 class Incomplete(LemmaError):

@@ -17,7 +17,7 @@ from lemma.distribution import check_types, distribution_of, freeze_target, writ
 from lemma.engine import Engine, Part
 from lemma.errors import RunError
 from lemma.evaluate.stage import EvalStage
-from lemma.exporting import ExportWork
+from lemma.exporting import ExportWork, RunSource
 from lemma.exports import StageFacts, formats_of
 from lemma.injection import Injection
 from lemma.ledger import budget_of, read_ledger, total_cost
@@ -88,6 +88,8 @@ class Pipeline:
         self._taxonomy = load_taxonomy(config.prompts)
         self._lock = RunLock(run)
         self._facts: dict[str, StageFacts] = {}
+        self.unfinished = ""
+        """What `work` left to do though it ended well, in words."""
 
     def __enter__(self) -> Pipeline:
         before = read_runfile(self._run)
@@ -122,7 +124,7 @@ class Pipeline:
     def _open(self, before: Mapping[str, Any] | None) -> None:
         # comes before anything is written, so that a wrong key or a missing file is told before a folder is changed
         self._make_stages()
-        formats_of(self._config.export.formats)
+        formats_of(self._config.export.formats, self._config.export)
         check_types(self._config.inject, self._taxonomy)
         fingerprint = input_fingerprint(self._config)
         if before is not None:
@@ -205,6 +207,8 @@ class Pipeline:
 
     def _require_before(self, name: str) -> None:
         """Everything that the stage reads has to be finished, and of the present configuration."""
+        if name == "export" and self.whole_parts():
+            return  # of a run that goes on, what is whole is exported
         for earlier in STAGES[: STAGES.index(name)]:
             if earlier == "smooth" and "smooth" not in self._stages:
                 continue
@@ -259,14 +263,28 @@ class Pipeline:
 
     def _export(self) -> None:
         target = read_json(StageFolder(self._run, "inject").path / "target.json") or {}
-        stages = [self.facts(name) for name in STAGES[:-1] if name in self._stages or name == "inject"]
-        export = ExportWork(
-            self._run, self._config, self._parts, stages, target, self._students(), self._problems["datasets"]
-        )
+        stages = self.stage_facts()
+        source = RunSource(self._run, self._config, self.whole_parts())
+        left = self._parts - len(source.parts)
+        export = ExportWork(source, left, stages, target, self.students(), self._problems["datasets"])
         facts = export.fresh_facts() or export.export()
         self._facts["export"] = facts
+        if left:
+            self.unfinished = (
+                f"exported the {len(source.parts)} of {self._parts} parts that are finished; `lemma run` finishes the "
+                "others, then export again"
+            )
+        elif not facts.kept:
+            self._say(f"{export.folder}: holds no row with a mistake; `lemma status` shows where they were rejected")
 
-    def _students(self) -> list[str]:
+    def whole_parts(self) -> tuple[int, ...]:
+        """The parts that all stages have finished as the configuration wants them."""
+        fresh = self.fresh_manifests()
+        stages = {*self._stages, "inject"}
+        return tuple(part for part in range(self._parts) if all(part in fresh.get(name, {}) for name in stages))
+
+    def students(self) -> list[str]:
+        """Names of the models whose samples the run holds."""
         names: set[str] = set()
         for manifest in self._work_of("sample").manifests():
             names.update(json.loads(key)[1] for key in manifest.tally)
@@ -347,6 +365,10 @@ class Pipeline:
     def sample_verdicts(self) -> Counter[str]:
         """Samples by verdict."""
         return verdicts(self._work_of("sample").manifests())
+
+    def stage_facts(self) -> list[StageFacts]:
+        """The counts of every stage that the run has begun, in order."""
+        return [self.facts(name) for name in STAGES[:-1] if self.work_of(name) is not None]
 
     def facts(self, name: str) -> StageFacts:
         """The counts of a finished stage."""

@@ -214,8 +214,24 @@ EXPORT: Final[dict[str, Reason]] = {
     "over_cap": Reason(
         "the problem has `export.max_per_problem` rows already", "Raise `export.max_per_problem`, or set it to null."
     ),
+    "over_share": Reason(
+        "its error type has `export.max_type_share` of the rows already",
+        "Raise `export.max_type_share`, or set it to null; or make more mistakes of the other types.",
+    ),
+    "labels_off": Reason(
+        "the solution's steps do not end where its first wrong step does, so they get no labels",
+        "Nothing; its row is exported, only `steps` lacks it. Tell us if it happens.",
+    ),
+    "same_step": Reason("the corrected step has the words of the wrong one, so they make no pair", "Nothing."),
+    "looks_back": Reason(
+        "the corrected step speaks of another that was tried before it, so it makes no pair",
+        "Nothing; its row is exported, only `pairs` lacks it.",
+    ),
+    "no_claim": Reason(
+        "the wrong step says a number and the step that should correct it says none, so they make no pair", "Nothing."
+    ),
 }
-"""Rows left out at export."""
+"""Rows left out at export, and what gives no process labels."""
 
 REASONS: Final[dict[str, str]] = {
     reason: one.meaning for kind in (READING, REPLIES, CHECKS, EXPORT) for reason, one in kind.items()

@@ -135,3 +135,54 @@ def test_the_six_scripts_give_the_bytes_of_run_full_and_resume(tmp_path: Path) -
         made.pop("plan.json", None)
         assert json.loads(made["export/alpaca.json"])
         assert made == by_stage
+
+
+EXPORT_FILES = {"train.yaml": "deepspeed: deepspeed.json\n", "train_lora.yaml": "x: 1\n", "train.jsonl": "{}\n"}
+
+
+def train(folder: Path, *arguments: str, trainer: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs train.sh with a stand-in for LLaMA-Factory, which notes where it runs and what it is told."""
+    programs = folder / "trainers"
+    programs.mkdir(exist_ok=True)
+    if trainer:
+        (programs / "llamafactory-cli").write_text("#!/bin/sh\npwd\nprintf '%s\\n' \"$@\"\nexit 7\n", encoding="utf-8")
+        (programs / "llamafactory-cli").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{programs}:/usr/bin:/bin"}
+    command = ["bash", str(ROOT / "scripts/train.sh"), *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
+
+
+def make_export(folder: Path) -> None:
+    (folder / "llamafactory").mkdir(parents=True)
+    for name, text in EXPORT_FILES.items():
+        (folder / "llamafactory" / name).write_text(text, encoding="utf-8")
+
+
+def test_train_runs_llamafactory_in_the_exported_folder_with_paths_that_hold_there(tmp_path: Path) -> None:
+    make_export(tmp_path / "my export")
+    (tmp_path / "model").mkdir()
+    ended = train(tmp_path, "my export", "--lora", "--model", "model", "--output", "out", "bf16=false")
+    assert ended.returncode == 7, "the trainer's own status"
+    told = [str(tmp_path / "my export/llamafactory"), "train", "train_lora.yaml"]
+    settings = [f"model_name_or_path={tmp_path}/model", f"output_dir={tmp_path}/out", "bf16=false"]
+    assert ended.stdout.splitlines() == [*told, *settings]
+    by_name = train(tmp_path, "my export", "--model", "me/mine", "deepspeed=null")
+    assert by_name.stdout.splitlines()[2:] == ["train.yaml", "model_name_or_path=me/mine", "deepspeed=null"]
+
+
+def test_train_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
+    make_export(tmp_path / "export")
+    for arguments, trainer, said in (
+        (["nowhere"], True, "lemma export CONFIG -o RUN --set export.formats=[llamafactory]"),
+        (["export", "--lora"], False, "pip install llamafactory==0.9.5"),
+        (["export"], True, "pip install deepspeed"),
+    ):
+        (tmp_path / "trainers/llamafactory-cli").unlink(missing_ok=True)
+        ended = train(tmp_path, *arguments, trainer=trainer)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert said in ended.stderr
+    (tmp_path / "export/llamafactory/train.jsonl").write_text("")
+    assert "nothing to train on" in train(tmp_path, "export").stderr
+    for arguments in ([], ["--lora"], ["export", "--model"], ["export", "nonsense"]):
+        assert train(tmp_path, *arguments).returncode == 2
+    assert "Usage: bash scripts/train.sh EXPORT" in train(tmp_path, "--help").stdout

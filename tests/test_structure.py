@@ -47,12 +47,12 @@ LAYERS = [
     # a run's folder
     {"problems", "distribution", "runfile", "summary", "progress", "ledger"},
     {"groups", "counts"},
-    {"stagework", "exporting"},
+    {"stagework", "exporting", "hub"},
     {"injection"},
     {"pipeline"},
     {"plan"},
     {"status", "pilot"},
-    {"auditing", "evaluate", "report", "show"},
+    {"auditing", "evaluate", "report", "show", "manyruns"},
     {"cli"},
 ]
 """A module imports from layers above its own only, and inside its own package. A longer name goes before a shorter."""
@@ -305,7 +305,8 @@ def test_every_error_type_can_be_injected_or_says_that_it_cannot() -> None:
 def test_every_registered_name_loads() -> None:
     assert set(DATASETS) == {"gsm8k", "math", "jsonl", "rollouts", "hub"}
     assert set(STRATEGIES) == {"fix_continue", "fresh_restart"}
-    assert list(formats_of(FORMATS)) == ["alpaca", "messages", "sharegpt", "parquet"]
+    rows = ["alpaca", "messages", "sharegpt", "parquet", "completion", "llamafactory"]
+    assert list(formats_of(FORMATS)) == [*rows, "steps", "pairs"]
     assert all(strategy.name == name for name, strategy in STRATEGIES.items())
     assert Decontaminator.load(list(TEST_SETS)).match("How much is it?") is None
 

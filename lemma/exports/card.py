@@ -51,6 +51,7 @@ def card(
         _front_matter(formats, counts),
         "# Error-corrective solutions",
         *([DEMONSTRATION] if facts.is_demonstration else []),
+        *([f"> **Not the whole run:** {facts.unfinished}."] if facts.unfinished else []),
         _opening(facts, counts),
         _files(formats, counts),
         *([_example(example)] if example else []),
@@ -81,14 +82,22 @@ def _front_matter(formats: Mapping[str, ExportFormat], counts: RowCounts) -> str
                 "data_files": [
                     {"split": split, "path": path}
                     for split, path in (("train", form.train), ("validation", form.validation))
-                    if counts.splits[split] or split == "train"
+                    if _has_lines(name, form, counts, split)
                 ],
             }
             for name, form in listed.items()
+            if _has_lines(name, form, counts, "train")
         ],
         "dataset_info": [{"config_name": "default", "features": _features()}],
     }
     return f"---\n{yaml.safe_dump(tree, sort_keys=False)}---"
+
+
+def _has_lines(name: str, form: ExportFormat, counts: RowCounts, split: str) -> bool:
+    """Whether a file is listed: the hub takes no empty one, but rows are to be found even where there are none."""
+    if form.labels is not None:
+        return bool(counts.lines[name, split])
+    return bool(counts.splits[split]) or split == "train"
 
 
 def _features() -> list[dict[str, object]]:
@@ -114,18 +123,39 @@ def _opening(facts: CardFacts, counts: RowCounts) -> str:
 
 
 def _files(formats: Mapping[str, ExportFormat], counts: RowCounts) -> str:
-    has_validation = bool(counts.splits["validation"])
-    rows = [
-        [f"`{form.train}`" + (f", `{form.validation}`" if has_validation else ""), form.columns]
-        for form in (ROWS, *formats.values())
-    ]
-    return (
-        "## Files\n\n"
-        + table(["file", "a row holds"], rows)
-        + "\n\n`spans` are character offsets [start, end) of prefix, reflection and continuation in `output`: train\n"
+    rows: list[Cells] = []
+    for name, form in {"default": ROWS, **formats}.items():
+        held_out = counts.lines[name, "validation"] if form.labels else counts.splits["validation"]
+        files = f"`{form.train}`" + (f", `{form.validation}`" if held_out else "")
+        in_train = counts.lines[name, "train"] if form.labels else counts.splits["train"]
+        rows.append([files, f"{in_train:,}" + (f", {held_out:,}" if held_out else ""), form.columns])
+    parts = [
+        "## Files\n\n" + table(["file", "rows", "a row holds"], rows),
+        "`spans` are character offsets [start, end) of prefix, reflection and continuation in `output`: train\n"
         "on the last two alone, if you like. `strategy`, `error_type`, `origin` and `spans` are null for a plain\n"
-        "solution."
+        "solution.",
+    ]
+    if "llamafactory" in formats:
+        parts.append(
+            "`llamafactory/` is trained on as it is: `cd llamafactory && llamafactory-cli train train.yaml` (full\n"
+            "fine-tuning), or `train_lora.yaml` (one GPU)."
+        )
+    if any(form.labels for form in formats.values()):
+        parts.append(_labels(counts))
+    return "\n\n".join(parts)
+
+
+def _labels(counts: RowCounts) -> str:
+    said = (
+        "Process labels: in `steps`, every step before the first wrong one is right, that one is wrong, and what\n"
+        "follows it is left out; the steps of a correction count as right, since they lead to the reference. In\n"
+        "`pairs`, both steps follow the same right ones; `prompt + chosen + rest` reaches the reference."
     )
+    rows: list[Cells] = [
+        [word(name), word(reason), count, REASONS.get(reason, "")]
+        for (name, reason), count in sorted(counts.left_out.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    return said + ("\n\n" + table(["left out of", "reason", "rows", "meaning"], rows) if rows else "")
 
 
 def _example(row: TrainingRow) -> str:

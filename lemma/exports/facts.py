@@ -67,6 +67,8 @@ class CardFacts:
     """Dataset → what injection came to, as in ``inject/distribution.json``; empty where nothing was injected."""
     overlaps: tuple[OverlapFacts, ...] = ()
     """What was left out, by source and test set; those without any are not listed."""
+    unfinished: str = ""
+    """What is missing of the run, in words; empty where nothing is."""
     is_demonstration: bool = False
     """Whether the problems are test questions, so that nobody should train on the rows."""
     audit: AuditFigures | None = None
@@ -85,6 +87,10 @@ class RowCounts:
     strategies: Counter[str] = field(default_factory=Counter)
     error_types: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(error type, origin)."""
+    lines: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(format, split) → lines, of the formats of process labels: a row may give several, or none."""
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(format, reason) → what such a format did not make of the rows."""
 
     def add(self, row: TrainingRow, split: str) -> None:
         """Counts one row."""

@@ -49,8 +49,8 @@ def rows_of(
     seed: int,
     seen: DigestSet,
     near: NearCopies | None = None,
-) -> Iterator[TrainingRow | Rejection]:
-    """One row or one rejection a trajectory, in their order.
+) -> Iterator[tuple[TrainingRow, Trajectory] | Rejection]:
+    """One row (with what it was made of) or one rejection a trajectory, in their order.
 
     Args:
         trajectories: grouped by problem (that is how a run's files stand); one problem's are held at a time.
@@ -66,7 +66,7 @@ def rows_of(
 
 def _rows_of_problem(
     group: Sequence[Trajectory], cap: int | None, seed: int, seen: DigestSet, near: NearCopies | None
-) -> Iterator[TrainingRow | Rejection]:
+) -> Iterator[tuple[TrainingRow, Trajectory] | Rejection]:
     rows: list[tuple[Trajectory, TrainingRow, int | None]] = []  # with its digest, None for a duplicate
     here: set[int] = set()
     for trajectory in group:
@@ -79,14 +79,14 @@ def _rows_of_problem(
     chosen, twins = _choose(new, cap, seed, near)
     for trajectory, row, known in rows:
         if known is None:
-            yield _rejection(trajectory, "duplicate", "")
+            yield rejection_of(trajectory, "duplicate", "")
         elif (twin := twins.get(row.id)) is not None:
-            yield _rejection(trajectory, "near_duplicate", f"of {twin.name}: {100 * twin.similarity:.0f} % alike")
+            yield rejection_of(trajectory, "near_duplicate", f"of {twin.name}: {100 * twin.similarity:.0f} % alike")
         elif row.id not in chosen:
-            yield _rejection(trajectory, "over_cap", f"one of {len(new)}, {cap} are kept")
+            yield rejection_of(trajectory, "over_cap", f"one of {len(new)}, {cap} are kept")
         else:
             seen.add(known)
-            yield row
+            yield row, trajectory
 
 
 def _choose(
@@ -111,7 +111,8 @@ def _choose(
     return chosen, twins
 
 
-def _rejection(trajectory: Trajectory, reason: str, detail: str) -> Rejection:
+def rejection_of(trajectory: Trajectory, reason: str, detail: str) -> Rejection:
+    """Why a trajectory gives no row."""
     unit = make_id("u", trajectory.id, STAGE)
     return Rejection(
         id=make_id("x", unit, reason),

@@ -13,6 +13,8 @@ from lemma.exports.rows import row_of
 from lemma.records import TrainingRow
 from tests.exports.builders import HOSTILE, config_of, facts_of, many, problem_of, trajectory_of
 
+JSON_ROWS = ["alpaca", "messages", "sharegpt", "completion", "llamafactory"]
+
 
 def card_of(
     facts: CardFacts | None = None, config: Config | None = None, example: TrainingRow | None = None, problems: int = 4
@@ -35,7 +37,7 @@ def test_the_front_matter_is_what_the_hub_takes() -> None:
     tree = front_matter(card_of())
     assert tree["task_categories"] == ["text-generation"]
     assert tree["size_categories"] == ["n<1K"]
-    assert [one["config_name"] for one in tree["configs"]] == ["default", "alpaca", "messages", "sharegpt"]
+    assert [one["config_name"] for one in tree["configs"]] == ["default", *JSON_ROWS]
     assert tree["configs"][0]["data_files"] == [{"split": "train", "path": "train.jsonl"}]
     assert [one["name"] for one in tree["dataset_info"][0]["features"]] == list(TrainingRow.model_fields)
 

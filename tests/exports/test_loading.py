@@ -24,7 +24,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         yield from many(40)
         yield from hostile
 
-    export_run(trajectories, plain_of(100), path, config_of(plain_share=0.5, validation=0.25), facts_of())
+    config = config_of(plain_share=0.5, validation=0.25, formats=list(FORMATS))
+    export_run(trajectories, plain_of(100), path, config, facts_of())
     return path
 
 
@@ -51,9 +52,11 @@ def test_the_folder_loads_with_its_splits_and_rows(folder: Path, tmp_path: Path)
 @pytest.mark.parametrize("name", [name for name, form in FORMATS.items() if form.is_json])
 def test_every_json_format_loads_by_its_name(folder: Path, tmp_path: Path, name: str) -> None:
     loaded = load(tmp_path, str(folder), name)
-    for split in ("train", "validation"):
-        assert len(loaded[split]) == len(written(folder / f"{split}.jsonl"))
-    assert loaded["train"].column_names[0] in FORMATS[name].columns
+    form = FORMATS[name]
+    for split, path in (("train", form.train), ("validation", form.validation)):
+        rows = written(folder / path) if form.labels else written(folder / f"{split}.jsonl")
+        assert len(loaded[split]) == len(rows) > 0
+    assert loaded["train"].column_names[0] in form.columns
 
 
 def test_the_parquet_files_load_with_the_same_rows(folder: Path, tmp_path: Path) -> None:

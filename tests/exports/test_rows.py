@@ -16,7 +16,7 @@ def split(
     trajectories: list[Trajectory], cap: int | None = None, seed: int = 0, near: NearCopies | None = None
 ) -> tuple[list[TrainingRow], list[Rejection]]:
     made = list(rows_of(trajectories, max_per_problem=cap, seed=seed, seen=DigestSet(), near=near))
-    rows = [one for one in made if isinstance(one, TrainingRow)]
+    rows = [one[0] for one in made if not isinstance(one, Rejection)]
     return rows, [one for one in made if isinstance(one, Rejection)]
 
 

@@ -36,7 +36,7 @@ def test_every_format_holds_the_same_rows_in_the_same_order(tmp_path: Path) -> N
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
     hostile = [trajectory_of(problem_of(n, text), reflection=f"\n{text}\n") for n, text in enumerate(HOSTILE)]
-    export(tmp_path, lambda: iter(hostile))
+    export(tmp_path, lambda: iter(hostile), config_of(shuffle=False))
     rows = rows_in(tmp_path / "train.jsonl")
     assert [row.instruction for row in rows] == HOSTILE
     pairs = [(row.instruction, row.output) for row in rows]
