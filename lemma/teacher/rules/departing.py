@@ -73,7 +73,11 @@ def _is_only_miscomputed(case: Case, false: Equation) -> bool:
     if any(e.start < false.start and e.start not in read and e.truth is not Truth.FALSE for e in case.sample.equations):
         return False
     value = false.work.value
-    return value is not None and any(value * scale in case.paths.derived for scale in (1, 100))
+    return (
+        value is not None
+        and false.result is not None
+        and any(value * scale in case.paths.derived for scale in (1, 100))
+    )
 
 
 def _leading_to_answer(case: Case) -> set[Computation]:
@@ -109,7 +113,9 @@ def _certain_departure(case: Case, computation: Computation, random: Random) -> 
     error = departure(case, computation, right, _first_mention(case, computation), random, is_sure)
     if error.error_type == "missing_step" and not _follows(case, computation):
         raise Declined("something has been left out, and where it was needed first cannot be told")
-    is_guess = error.error_type == "question_misinterpretation" and not before and not is_sure
+    is_figure = error.error_type == "referencing_context_value_error"  # both figures may have their place
+    is_misread = error.error_type == "question_misinterpretation"
+    is_guess = not before and (is_figure or (is_misread and not is_sure))
     if is_guess and all(v in case.paths.said for v in computation.operand_values):
         raise Declined("a first thing is worked out of the question's numbers that may well be true")
     return error

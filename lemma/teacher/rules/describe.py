@@ -181,6 +181,7 @@ def _is_shown(case: Case, kind: str, wrong: Computation, right: Computation) -> 
         return True
     extra = without(wrong.operand_values, right.operand_values)
     lacking = without(right.operand_values, wrong.operand_values)
+    found = {c.shown for c in case.sample.computations if c.equation.end <= wrong.equation.start}
     if kind == "adding_irrelevant_information":  # all that is right is there, and more
         return right.shown in wrong.operand_values or (
             not lacking and set(right.symbols) <= set(wrong.symbols) <= {"+"}
@@ -193,7 +194,6 @@ def _is_shown(case: Case, kind: str, wrong: Computation, right: Computation) -> 
     min_shared = MIN_SHARED_FIGURE if is_figure else MIN_SHARED
     if not is_said_alike(case.sample, wrong, case.reference, right, case.question, min_shared):
         return False
-    found = {c.shown for c in case.sample.computations if c.equation.end <= wrong.equation.start}
     if kind == "missing_step":
         made = next((c for c in case.paths.computations if c.shown == lacking[0]), None)
         return made is not None and extra[0] in made.operand_values and extra[0] in found
