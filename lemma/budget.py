@@ -36,11 +36,26 @@ class Tokens(Protocol):
         """What the model wrote, its reasoning included."""
         ...
 
+    @property
+    def batch_input_tokens(self) -> int:
+        """Part of the input, at the price of batches."""
+        ...
+
+    @property
+    def batch_cached_input_tokens(self) -> int:
+        """Part of that."""
+        ...
+
+    @property
+    def batch_output_tokens(self) -> int:
+        """Part of the output, at the price of batches."""
+        ...
+
 
 def cost_usd(usage: Tokens, prices: Prices) -> float | None:
     """Cost of some tokens in US dollars; None where a price that is needed is unknown. No tokens cost nothing.
 
-    Cached input counts at its own price, or where that is unknown at the full one.
+    Cached input counts at its own price, or where that is unknown at the full one; what came in batches at their share.
     """
     if not (usage.input_tokens or usage.output_tokens):
         return 0.0
@@ -49,11 +64,12 @@ def cost_usd(usage: Tokens, prices: Prices) -> float | None:
     cached_price = prices.cached_input_usd_per_mtok
     if cached_price is None:
         cached_price = prices.input_usd_per_mtok
-    fresh = usage.input_tokens - usage.cached_input_tokens
+    saved = 1 - prices.batch_share
+    sent = usage.input_tokens - saved * usage.batch_input_tokens
+    cached = usage.cached_input_tokens - saved * usage.batch_cached_input_tokens
+    written = usage.output_tokens - saved * usage.batch_output_tokens
     return (
-        fresh * prices.input_usd_per_mtok
-        + usage.cached_input_tokens * cached_price
-        + usage.output_tokens * prices.output_usd_per_mtok
+        (sent - cached) * prices.input_usd_per_mtok + cached * cached_price + written * prices.output_usd_per_mtok
     ) / 1e6
 
 
@@ -86,6 +102,7 @@ class Budget:
         prices: of the model that is asked. With `max_cost_usd` both input and output price are known (the
             configuration sees to it).
         spent: what the run has paid for before, of this role and any other.
+        is_batch: whether calls are paid for at the price of batches.
 
     Attributes:
         tokens: spent so far, what was spent before included.
@@ -109,13 +126,21 @@ class Budget:
         "tokens",
     )
 
-    def __init__(self, max_cost_usd: float | None, max_tokens: int | None, prices: Prices, spent: Spent) -> None:
+    def __init__(
+        self,
+        max_cost_usd: float | None,
+        max_tokens: int | None,
+        prices: Prices,
+        spent: Spent,
+        is_batch: bool = False,
+    ) -> None:
         self._max_cost_usd = max_cost_usd
         self._max_tokens = max_tokens
         self._prices = prices
         # a cached prefix may be dearer than nothing but is never sure: the worst case pays the higher price for all
-        self._usd_per_input = max(prices.input_usd_per_mtok or 0.0, prices.cached_input_usd_per_mtok or 0.0) / 1e6
-        self._usd_per_output = (prices.output_usd_per_mtok or 0.0) / 1e6
+        share = (prices.batch_share if is_batch else 1.0) / 1e6
+        self._usd_per_input = max(prices.input_usd_per_mtok or 0.0, prices.cached_input_usd_per_mtok or 0.0) * share
+        self._usd_per_output = (prices.output_usd_per_mtok or 0.0) * share
         self.is_limited = max_cost_usd is not None or max_tokens is not None
         self.tokens = spent.tokens
         self.cost_usd = spent.cost_usd

@@ -44,6 +44,10 @@ RetargetOption = Annotated[
 PartialOption = Annotated[
     bool, typer.Option("--partial", help="Freeze the distribution from an analysis that is not finished.")
 ]
+NoWaitOption = Annotated[
+    bool,
+    typer.Option("--no-wait", help="With `backend: batch`: submit, take in what is ready, and end with status 3."),
+]
 
 
 def _work(
@@ -58,10 +62,12 @@ def _work(
     partial: bool = False,
 ) -> str:
     """Does stages; returns what was left to do, in words."""
+    no_wait: bool = False,
+) -> None:
     from lemma.configfile import load_config
     from lemma.pipeline import Options, Pipeline
 
-    options = Options(quiet=quiet, rederive=rederive, retarget=retarget, partial=partial)
+    options = Options(quiet=quiet, rederive=rederive, retarget=retarget, partial=partial, is_waiting=not no_wait)
     try:
         config = load_config(config_path, overrides or (), limit)
         try:
@@ -95,11 +101,12 @@ def run_all(
     quiet: QuietOption = False,
     rederive: RederiveOption = False,
     retarget: RetargetOption = False,
+    no_wait: NoWaitOption = False,
 ) -> None:
     """All stages in order; resumes where it was interrupted."""
     from lemma.pipeline import STAGES
 
-    _work(STAGES, config, output, overrides, limit, quiet, rederive, retarget)
+    _work(STAGES, config, output, overrides, limit, quiet, rederive, retarget, no_wait=no_wait)
 
 
 def _add_stage(name: str, help_text: str) -> None:
@@ -112,8 +119,9 @@ def _add_stage(name: str, help_text: str) -> None:
         limit: LimitOption = None,
         quiet: QuietOption = False,
         rederive: RederiveOption = False,
+        no_wait: NoWaitOption = False,
     ) -> None:
-        _work((name,), config, output, overrides, limit, quiet, rederive)
+        _work((name,), config, output, overrides, limit, quiet, rederive, no_wait=no_wait)
 
     app.command(name, help=help_text)(command)
 
@@ -132,9 +140,10 @@ def inject(
     rederive: RederiveOption = False,
     retarget: RetargetOption = False,
     partial: PartialOption = False,
+    no_wait: NoWaitOption = False,
 ) -> None:
     """Inject mistakes into correct solutions, of types drawn from the analysed distribution."""
-    _work(("inject",), config, output, overrides, limit, quiet, rederive, retarget, partial)
+    _work(("inject",), config, output, overrides, limit, quiet, rederive, retarget, partial, no_wait)
 
 
 _add_stage("correct", "Correct each mistake: Fix & Continue, Fresh & Restart.")
@@ -363,6 +372,64 @@ def audit(
         typer.echo(import_sheet(run, by, import_from))
     else:
         typer.echo(report_audit(run) if report else judge(run, rows, by))
+
+
+batch_app = typer.Typer(
+    help="Half price for what may wait: batches at the endpoint, or files of requests for any offline engine.",
+    no_args_is_help=True,
+)
+app.add_typer(batch_app, name="batch")
+
+ByHandRunOption = Annotated[
+    Path, typer.Option("-r", "--run", metavar="RUN", help="The run's folder.", show_default=False)
+]
+ConfigOption = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--config", metavar="CONFIG", help="YAML configuration; by default the one last worked with."),
+]
+
+
+@batch_app.command("write")
+def batch_write(
+    stage: Annotated[str, typer.Argument(metavar="STAGE", help="What to ask: analyze, correct, …", show_default=False)],
+    run: ByHandRunOption,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE.jsonl", help="Requests; several files where large.")
+    ],
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+) -> None:
+    """Write the requests that a stage lacks replies to, for any engine that reads OpenAI's batch files."""
+    from lemma.batching import config_for, write_requests
+
+    typer.echo(write_requests(run, stage, output, config_for(run, config, overrides or ())))
+
+
+@batch_app.command("read")
+def batch_read(
+    files: Annotated[list[Path], typer.Argument(metavar="REPLIES...", help="Result files.", show_default=False)],
+    run: ByHandRunOption,
+) -> None:
+    """Take in an engine's results; tells lines that are unknown, double, missing or cut short."""
+    from lemma.batching import take_replies
+
+    typer.echo(take_replies(run, files))
+
+
+@batch_app.command("status")
+def batch_status(run: RunArgument, config: ConfigOption = None) -> None:
+    """Show a run's batches, and how far those under way have come."""
+    from lemma.batching import show_batches
+
+    typer.echo(show_batches(run, config))
+
+
+@batch_app.command("cancel")
+def batch_cancel(run: RunArgument, config: ConfigOption = None) -> None:
+    """Cancel the batches under way and keep what they have answered."""
+    from lemma.batching import cancel_batches
+
+    typer.echo(cancel_batches(run, config, lambda line: typer.echo(line, err=True)))
 
 
 @app.command(context_settings={"ignore_unknown_options": True})  # so that -5 is an answer

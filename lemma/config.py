@@ -84,6 +84,8 @@ class Prices(Section):
     """Tokens sent that the endpoint had in its cache; null: as all that are sent."""
     output_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
     """Tokens of replies."""
+    batch_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """What a token costs in a batch or a file of requests, as a share of these prices."""
 
 
 class Endpoint(Section):
@@ -131,6 +133,11 @@ class Endpoint(Section):
         return value
 
 
+def _one_address(endpoint: Endpoint, backend: str) -> None:
+    if backend == "batch" and len(endpoint.addresses) > 1:
+        raise ValueError("backend `batch` takes one base_url: a batch belongs to the account that it was made in")
+
+
 _NOT_EXTRA = {
     "n": "every call gives one reply; set sample.num_samples or analyze.votes",
     "stream": "replies are read whole",
@@ -141,15 +148,20 @@ _NOT_EXTRA = {
 class StudentConfig(Endpoint):
     """The model whose mistakes are studied; sampling parameters stand under `sample`."""
 
-    backend: Literal["openai"] = Field(default="openai", json_schema_extra=OPERATIONAL)
-    """Any OpenAI-compatible endpoint."""
+    backend: Literal["openai", "batch"] = Field(default="openai", json_schema_extra=OPERATIONAL)
+    """Any OpenAI-compatible endpoint, call by call or through its Batch API."""
+
+    @model_validator(mode="after")
+    def _address_fits_backend(self) -> StudentConfig:
+        _one_address(self, self.backend)
+        return self
 
 
 class TeacherConfig(Endpoint):
     """The model that analyses, injects, corrects and smooths; or `rules`, which is none and costs nothing."""
 
-    backend: Literal["openai", "rules"] = Field(default="rules", json_schema_extra=OPERATIONAL)
-    """Any OpenAI-compatible endpoint, or the embedded teacher that computes."""
+    backend: Literal["openai", "batch", "rules"] = Field(default="rules", json_schema_extra=OPERATIONAL)
+    """Any OpenAI-compatible endpoint, call by call or through its Batch API, or the embedded teacher that computes."""
     model: Annotated[str, Field(min_length=1)] = "rules"
     """The name that the endpoint knows it by."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.7
@@ -168,6 +180,7 @@ class TeacherConfig(Endpoint):
             raise ValueError(f"model {self.model!r} needs `backend: openai` (backend is `rules`)")
         if self.backend != "rules" and "model" not in self.model_fields_set:
             raise ValueError("needs a `model`")
+        _one_address(self, self.backend)
         return self
 
 

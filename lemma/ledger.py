@@ -154,8 +154,8 @@ def total_cost(lines: Iterable[LedgerLine]) -> float | None:
     return None if None in costs else sum(cost for cost in costs if cost is not None)
 
 
-def budget_of(run: Path, config: Config, stage: str) -> Budget:
-    """The run's budget while `stage` is asked: less all that the run has paid for, of any stage.
+def budget_of(run: Path, config: Config, stage: str, is_batch: bool = False) -> Budget:
+    """The run's budget while `stage` is asked (in batches or not): less all that the run has paid for, of any stage.
 
     Raises:
         ConfigError: there is a limit in dollars, and a price of what was paid for is unknown.
@@ -173,4 +173,4 @@ def budget_of(run: Path, config: Config, stage: str) -> Budget:
                 "or limit budget.max_tokens instead"
             )
         spent = Spent(tokens, sum(line.cost_usd or 0.0 for line in lines))
-    return Budget(limits.max_cost_usd, limits.max_tokens, prices_of(config, stage), spent)
+    return Budget(limits.max_cost_usd, limits.max_tokens, prices_of(config, stage), spent, is_batch)

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from lemma.batch.base import Offline
+from lemma.batch.waves import refuse_pending
 from lemma.config import Config, Prices
 from lemma.counts import expected_units
 from lemma.distribution import check_types, distribution_of, freeze_target, write_distribution
@@ -52,6 +54,8 @@ class Options:
     rederive: bool = False
     retarget: bool = False
     partial: bool = False
+    is_waiting: bool = True
+    """Waits for batches that are under way; if not, leaves them to the next command."""
     pilot: bool = False
     """What injection aims at is made from a few problems, and holds for them alone."""
 
@@ -76,7 +80,7 @@ class Pipeline:
         config: Config,
         options: Options | None = None,
         say: Callable[[str], None] | None = None,
-        teacher: Callable[[str], Teacher | Program] | None = None,
+        teacher: Callable[[str], Teacher | Program | Offline] | None = None,
     ) -> None:
         self._run = run
         self._config = config
@@ -297,6 +301,10 @@ class Pipeline:
         role = "student" if work.stage.name == "sample" else "teacher"
         endpoint = self._config.student if role == "student" else self._config.teacher
         teacher = self._make_teacher(role)
+        if isinstance(teacher, Offline):
+            teacher.work(work.stage, parts, lambda: budget_of(self._run, self._config, work.stage.name, is_batch=True))
+            return
+        refuse_pending(self._run, work.stage.name)
         options: dict[str, Any] = {}
         if endpoint is not None and not isinstance(teacher, Program):
             options = {"concurrency": endpoint.concurrency, "patience_s": endpoint.patience_s}
@@ -325,12 +333,18 @@ class Pipeline:
         known = [count for count in units if count is not None]
         return sum(known) if len(known) == len(units) else None
 
-    def _configured_teacher(self, role: str) -> Teacher | Program:
+    def _configured_teacher(self, role: str) -> Teacher | Program | Offline:
         from lemma.teacher.rules import RulesTeacher
 
         endpoint = self._config.student if role == "student" else self._config.teacher
         if endpoint is None or endpoint.backend == "rules":
             return RulesTeacher(self._config.answer_form)  # where no student is configured, nothing is asked
+        if endpoint.backend == "batch":
+            from lemma.batch.api import BatchApi
+            from lemma.batch.work import BatchTeacher
+
+            api = BatchApi(endpoint, role)
+            return BatchTeacher(self._run, api, self._say, self._options.is_waiting, is_quiet=self._options.quiet)
         from lemma.teacher.openai import OpenAITeacher
 
         return OpenAITeacher(endpoint, role)

@@ -248,7 +248,8 @@ def _stage_plan(
         return StagePlan(stage, units, 0, 0, 0.0, 0, 0, 0.0, "the embedded teacher asks nobody")
     done_usd = cost_usd(usage, prices_of(config, stage))
     left = max(0, round(calls) - usage.replies)
-    tokens = Usage(round(left * sent), 0, round(left * written))
+    is_batch = endpoint is not None and endpoint.backend == "batch"
+    tokens = Usage(round(left * sent), 0, round(left * written), is_batch)
     cost = cost_usd(tokens, prices_of(config, stage)) if left else 0.0
     sent_left, written_left = tokens.input_tokens, tokens.output_tokens
     return StagePlan(stage, units, round(calls), usage.replies, done_usd, sent_left, written_left, cost, basis)

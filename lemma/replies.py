@@ -6,6 +6,7 @@ derived from it::
     {"key":"9f…","unit":"u-…","draw":0,"attempt":0,"text":"<verdict>…","finish_reason":"stop","model":"gpt-4o",
      "reasoning":"","usage":[812,0,154],"detail":"","created_s":1763690000.1}
 
+A reply that came in a batch, and was paid for at its price, has ``"batch":true``.
 A reply whose problem was moved to another part is copied there, with ``"copy":true``: it was paid for once.
 A line that a crash cut short is skipped, never read as whole; where a key stands twice the first counts.
 """
@@ -44,6 +45,7 @@ def reply_line(reply: Reply, request: Request) -> bytes:
             "usage": [usage.input_tokens, usage.cached_input_tokens, usage.output_tokens],
             "detail": reply.detail,
             "created_s": reply.created_s,
+            **({"batch": True} if usage.is_batch else {}),
             **({"copy": True} if reply.is_copy else {}),
         },
         option=orjson.OPT_APPEND_NEWLINE,
@@ -64,7 +66,7 @@ def read_reply(line: bytes) -> Reply | None:
             finish_reason=tree["finish_reason"],
             model=tree["model"],
             reasoning=tree["reasoning"],
-            usage=Usage(sent, cached, output),
+            usage=Usage(sent, cached, output, tree.get("batch") is True),
             detail=tree["detail"],
             created_s=float(tree["created_s"]),
             is_copy=tree.get("copy") is True,
@@ -168,6 +170,10 @@ class ReplyStore:
             told: hears of each `get`: the new reply, or None where it was on disk.
         """
         self._answer, self._told = answer, told
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the part's own file holds a reply with that key."""
+        return bytes.fromhex(key) in self._offsets
 
     def get(self, request: Request) -> Reply | None:
         """The reply to a request, if it is on disk (or somebody answers at once, see `complete_by`)."""

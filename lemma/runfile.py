@@ -16,6 +16,8 @@ from lemma.errors import RunError
 from lemma.shards import write_whole
 
 NAME = "run.yaml"
+NOT_KEPT = "(not kept)"
+"""In place of what may be secret."""
 
 
 def read_runfile(run: Path) -> dict[str, Any] | None:
@@ -67,7 +69,7 @@ def redacted(config: Config) -> dict[str, Any]:
         endpoint = tree.get(role)
         if endpoint is None:
             continue
-        endpoint["headers"] = dict.fromkeys(endpoint["headers"], "(not kept)")
+        endpoint["headers"] = dict.fromkeys(endpoint["headers"], NOT_KEPT)
         if isinstance(endpoint["base_url"], list):
             endpoint["base_url"] = [_bare_url(url) for url in endpoint["base_url"]]
         elif endpoint["base_url"]:

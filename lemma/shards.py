@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lemma.errors import DiskError, RunError
 from lemma.records import Record, content_hash
-from lemma.stages.base import Reply
+from lemma.stages.base import Reply, Usage
 
 R = TypeVar("R", bound=Record)
 
@@ -46,20 +46,28 @@ class StageUsage(BaseModel):
     cached_input_tokens: int = 0
     """Part of `input_tokens`."""
     output_tokens: int = 0
+    batch_input_tokens: int = 0
+    """Part of `input_tokens` at the price of batches; the next two likewise."""
+    batch_cached_input_tokens: int = 0
+    batch_output_tokens: int = 0
 
     def count(self, reply: Reply) -> None:
         """Adds one reply."""
         self.replies += 1
-        self.input_tokens += reply.usage.input_tokens
-        self.cached_input_tokens += reply.usage.cached_input_tokens
-        self.output_tokens += reply.usage.output_tokens
+        self._add_tokens(reply.usage)
 
     def add(self, other: StageUsage) -> None:
         """Adds some more."""
         self.replies += other.replies
-        self.input_tokens += other.input_tokens
-        self.cached_input_tokens += other.cached_input_tokens
-        self.output_tokens += other.output_tokens
+        self._add_tokens(other)
+
+    def _add_tokens(self, tokens: Usage | StageUsage) -> None:
+        self.input_tokens += tokens.input_tokens
+        self.cached_input_tokens += tokens.cached_input_tokens
+        self.output_tokens += tokens.output_tokens
+        self.batch_input_tokens += tokens.batch_input_tokens
+        self.batch_cached_input_tokens += tokens.batch_cached_input_tokens
+        self.batch_output_tokens += tokens.batch_output_tokens
 
 
 class Manifest(BaseModel):

@@ -44,6 +44,7 @@ LAYERS = [
     # code of the user's own
     {"plugins"},
     {"engine"},
+    {"batch"},
     # a run's folder
     {"problems", "distribution", "runfile", "summary", "progress", "ledger"},
     {"groups", "counts"},
@@ -52,7 +53,7 @@ LAYERS = [
     {"pipeline"},
     {"plan"},
     {"status", "pilot"},
-    {"auditing", "evaluate", "report", "show", "manyruns"},
+    {"auditing", "batching", "evaluate", "manyruns", "report", "show"},
     {"cli"},
 ]
 """A module imports from layers above its own only, and inside its own package. A longer name goes before a shorter."""

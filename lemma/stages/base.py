@@ -230,6 +230,23 @@ class Usage:
     cached_input_tokens: int = 0
     """Part of `input_tokens`."""
     output_tokens: int = 0
+    is_batch: bool = False
+    """Whether they were paid for at the price of batches."""
+
+    @property
+    def batch_input_tokens(self) -> int:
+        """`input_tokens` where they are a batch's."""
+        return self.input_tokens if self.is_batch else 0
+
+    @property
+    def batch_cached_input_tokens(self) -> int:
+        """Likewise."""
+        return self.cached_input_tokens if self.is_batch else 0
+
+    @property
+    def batch_output_tokens(self) -> int:
+        """Likewise."""
+        return self.output_tokens if self.is_batch else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import orjson
@@ -53,7 +53,7 @@ class OpenAITeacher(PacedTeacher):
         super().__init__(Pool([url or "" for url in addresses], endpoint.concurrency, endpoint.rpm, endpoint.tpm))
         self._endpoint = endpoint
         self._role = role
-        self._key = _api_key(endpoint, role)
+        self._key = api_key_of(endpoint, role)
         self._cap_name = "max_tokens"
         self._wire: Wire | None = None
         self._packages: dict[str, Package] = {}
@@ -106,18 +106,17 @@ class OpenAITeacher(PacedTeacher):
     ) -> Reply:
         """A status of 400 or above: a refusal of this request, of this call, or of us altogether."""
         status, words = error.status_code, self._words(str(error.message))
-        if status in (401, 403, 404) or error.code in ("insufficient_quota", "model_not_found"):
+        kind = kind_of_error(status, error.code, error.param)
+        if kind == "every":
             raise TeacherError(f"{self._where(address)} refuses every call: {words}; {self._mend(status)}") from None
-        if status in (400, 413, 422):
-            about = (error.param or "").split(".")[0].split("[")[0]
-            if about not in ("", "messages", "prompt"):
-                raise TeacherError(
-                    f"{self._where(address)} does not take the parameter `{about}`: {words}; "
-                    f"see `{self._role}` in the configuration (temperature: null leaves it out)"
-                ) from None
+        if kind == "parameter":
+            raise TeacherError(
+                f"{self._where(address)} does not take the parameter `{_about(error.param)}`: {words}; "
+                f"see `{self._role}` in the configuration (temperature: null leaves it out)"
+            ) from None
+        if kind == "refused":
             return Reply(request.key, "", "refused", detail=words, created_s=time.time())
-        retry_after_s = _retry_after_s(error.response.headers)
-        raise CallFailed(words, status in (429, 503), retry_after_s, limits) from None
+        raise CallFailed(words, status in (429, 503), retry_after_s(error.response.headers), limits) from None
 
     def _words(self, message: str) -> str:
         """What the endpoint says, as one line; servers have been seen to repeat the key, we must not."""
@@ -141,7 +140,34 @@ class OpenAITeacher(PacedTeacher):
             await self._wire.close()
 
 
-def _api_key(endpoint: Endpoint, role: str) -> str:
+ErrorKind = Literal["every", "parameter", "refused", "failed"]
+
+
+def kind_of_error(status: int, code: str | None, param: str | None) -> ErrorKind:
+    """What an error is about.
+
+    Returns:
+        `every`: us altogether (key, model name, quota) · `parameter`: one that every request has · `refused`: this
+        request · `failed`: this call; it may be made again.
+    """
+    if status in (401, 403, 404) or code in ("insufficient_quota", "model_not_found"):
+        return "every"
+    if status in (400, 413, 422):
+        return "refused" if _about(param) in ("", "messages", "prompt") else "parameter"
+    return "failed"
+
+
+def _about(param: str | None) -> str:
+    """The parameter that an error names, without what is inside it."""
+    return (param or "").split(".")[0].split("[")[0]
+
+
+def api_key_of(endpoint: Endpoint, role: str) -> str:
+    """The key, from its environment variable.
+
+    Raises:
+        ConfigError: it is not set, and the endpoint is OpenAI's.
+    """
     key = os.environ.get(endpoint.api_key_env, "").strip()
     if key:
         return key
@@ -191,7 +217,24 @@ def read_reply(request: Request, content: bytes) -> Reply:
         CallFailed: it is no whole reply.
     """
     try:
-        tree = _tree(content)
+        tree = read_body(content)
+    except (ValueError, RecursionError) as error:
+        raise CallFailed(f"the body is no whole reply ({type(error).__name__}): {content[:200]!r}") from None
+    return reply_from(request.key, tree)
+
+
+def reply_from(key: str, tree: Any, is_batch: bool = False) -> Reply:
+    """The reply in a body that was read as JSON.
+
+    Args:
+        key: of the request.
+        tree: the body.
+        is_batch: whether it is paid for at the price of batches.
+
+    Raises:
+        CallFailed: it is no whole reply.
+    """
+    try:
         choice = tree["choices"][0]
         is_chat = "text" not in choice
         message = choice["message"] if is_chat else {}
@@ -199,21 +242,21 @@ def read_reply(request: Request, content: bytes) -> Reply:
         refusal = message.get("refusal")
         reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
         finish_reason = str(choice.get("finish_reason"))
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
-        raise CallFailed(f"the body is no whole reply ({type(error).__name__}): {content[:200]!r}") from None
+    except (LookupError, TypeError, AttributeError) as error:
+        raise CallFailed(f"the body is no whole reply ({type(error).__name__}): {str(tree)[:200]!r}") from None
     return Reply(
-        key=request.key,
+        key=key,
         text=encodable(text) if isinstance(text, str) else "",
         finish_reason="refused" if refusal else encodable(WHOLE.get(finish_reason, finish_reason)),
         model=encodable(str(tree.get("model") or "")),
         reasoning=encodable(str(reasoning)),
-        usage=_usage(tree.get("usage")),
+        usage=_usage(tree.get("usage"), is_batch),
         detail=encodable(str(refusal)) if refusal else "",
         created_s=time.time(),
     )
 
 
-def _tree(content: bytes) -> Any:
+def read_body(content: bytes) -> Any:
     """The body's JSON.
 
     Raises:
@@ -227,7 +270,7 @@ def _tree(content: bytes) -> Any:
         return json.loads(content)
 
 
-def _usage(usage: object) -> Usage:
+def _usage(usage: object, is_batch: bool) -> Usage:
     """Tokens; what cannot be read counts as 0, since a reply must not be lost over its bill."""
     if not isinstance(usage, Mapping):
         return Usage()
@@ -236,6 +279,7 @@ def _usage(usage: object) -> Usage:
         input_tokens=_count(usage.get("prompt_tokens")),
         cached_input_tokens=_count(details.get("cached_tokens")) if isinstance(details, Mapping) else 0,
         output_tokens=_count(usage.get("completion_tokens")),
+        is_batch=is_batch,
     )
 
 
@@ -243,7 +287,7 @@ def _count(value: object) -> int:
     return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else 0
 
 
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """What `retry-after-ms` or `Retry-After` (seconds or a date, RFC 9110 section 10.2.3) asks for."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name, "")
