@@ -60,10 +60,9 @@ def _work(
     rederive: bool = False,
     retarget: bool = False,
     partial: bool = False,
+    no_wait: bool = False,
 ) -> str:
     """Does stages; returns what was left to do, in words."""
-    no_wait: bool = False,
-) -> None:
     from lemma.configfile import load_config
     from lemma.pipeline import Options, Pipeline
 
