@@ -1,10 +1,13 @@
 """Where a solution reflects: it doubts what stands before, and takes it back or does it over.
 
 The rule, over the steps of the text. A step **admits** an error where it says so in the solver's own voice ("I mixed
-up …", "that is not right", "let me redo this"). A step **checks** where it only looks back ("Wait", "let me verify").
-An admission is a reflection by itself, if anything follows it. A check is one only where a claim changes: the same
-quantity is said again with another value, or another final answer is given. So "Let me check: 3 * 4 = 12" at the end
-of a right solution is none. Words that stand in the question are the problem's, not the solver's.
+up …", "that is not right", "let me redo this", "Wait, …"). A step **checks** where it only looks back ("let me
+verify", "Actually, …"). A step **rebuts** where it says of the number claimed just before that it does not hold, as
+language models do that were asked for no stock phrases ("But 700 is the number of small coupons, not of big ones").
+
+An admission is a reflection by itself, if anything follows it. A check or a rebuttal is one only where a claim
+changes: the same quantity is said again with another value, or another final answer is given. So "Let me check: 3 * 4
+= 12" at the end of a right solution is none. Words that stand in the question are the problem's, not the solver's.
 
 How well this does on texts of known kind stands in docs/evaluation.md, and tests hold it there.
 """
@@ -13,7 +16,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
@@ -98,6 +101,20 @@ _CHECKS: Final = _one_of(
     r"\b(?:looking|going|thinking) back\b|\bon (?:reflection|closer inspection)\b|\bre-?(?:reading|checking) the\b",
 )
 
+_REBUTS: Final = _one_of(
+    r"\b(?:cannot|can['’]t|can hardly|could not|couldn['’]t|cannot mean|makes? no sense|must not|need not)\b",
+    r"\b(?:would|is|are|was|were|has|have|does|do|did)(?:n['’]t| not| no)\b|\b(?:and|,) not\b",
+    r"\bno (?:part|wonder|longer)\b",
+    r"\bwould (?:be|mean|make|have|leave|cost|bring|take|hold|give|come)\b",
+    r"\b(?:too|far) (?:few|many|much|little|small|big|large|high|low|short|more|less|above|below|fewer)\b",
+    r"\b(?:wrong|wrongly|missing|left out|upside down|mixes|mixed up|a count of|the slip)\b",
+    r"\b(?:is|are|was|were|counts?|covers?) (?:only|just|already|still|merely)\b|\b(?:only|just) (?:the|what|how)\b",
+    r"\b(?:seems?|though|instead|nor|neither|again|once more|afresh)\b|\?",
+)
+"""What is said of a number that does not hold. Common words: they count only right behind the claim, and about it."""
+_REBUT_HEAD: Final = 45
+"""Characters of a step within which it speaks of the claim that it rebuts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reflection:
@@ -132,12 +149,10 @@ def find_reflections(text: str, question: str = "") -> list[Reflection]:
         question: its question, whose words are no reflection.
     """
     text = text[:MAX_CHARS]
-    marks = _marks(text, question.lower())
-    if not marks:
-        return []
     spans = step_spans(text)
     starts = [start for start, _ in spans]
     claims = _Claims(text, spans)
+    marks = sorted([*_marks(text, question.lower()), *_rebuttals(text, spans, claims)])
     found: list[Reflection] = []
     last_index = -2
     checks = 0
@@ -171,6 +186,24 @@ def _marks(text: str, question: str) -> list[tuple[int, str, bool]]:
                 marks.append((match.end() - len(match[0].lstrip(" \n*_>(-")), words, is_admitted))
     # where both speak in one step the admission counts: it comes first among equals
     return sorted(marks, key=lambda mark: (mark[0], not mark[2]))
+
+
+def _rebuttals(text: str, spans: Sequence[tuple[int, int]], claims: _Claims) -> Iterator[tuple[int, str, bool]]:
+    """Steps that say of the number claimed just before that it does not hold."""
+    for index in range(1, len(spans)):
+        start, end = spans[index]
+        step = text[start:end]
+        rebuttal = _REBUTS.search(step)
+        if rebuttal is None or not (before := claims.of(index - 1)):
+            continue
+        value = before[-1].value
+        head = values_of(step[:_REBUT_HEAD])
+        if abs(value) not in head or abs(value) in (0, 1):
+            continue
+        first = next((one for one in read_equations(step) if one.start < _REBUT_HEAD), None)
+        if first is not None and any(number.value == value for number in first.operands):
+            continue  # it goes on computing with it
+        yield start, step[: rebuttal.end()][-60:], False
 
 
 class _Claims:
