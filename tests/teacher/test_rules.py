@@ -51,7 +51,7 @@ def smooth_unit(number: int = 0) -> SmoothUnit:
 
 UNITS = [
     analyze_unit(LENA_PROBLEM, WRONG),
-    inject_unit(LENA_PROBLEM, "operator_error"),
+    inject_unit(LENA_PROBLEM, "calculation_error"),
     correct_unit(LENA_PROBLEM, WRONG, 1, "calculation_error"),
     correct_unit(LENA_PROBLEM, WRONG, 1, "calculation_error", "fresh_restart"),
     smooth_unit(),
@@ -126,7 +126,7 @@ def test_hostile_texts_are_survived_in_time(size: int, unit_text: str) -> None:
 def test_words_of_a_problem_are_never_read_as_a_template(words: str) -> None:
     question = f"Lena {words} packs 12 boxes with 25 pens each {words}. She sells 40 pens. Share among 4 schools."
     of = problem(question, LENA_PROBLEM.reference_solution.replace("Lena", f"Lena {words}"), "65")
-    for error_type in ("calculation_error", "operator_error", "question_misinterpretation"):
+    for error_type in ("calculation_error", "missing_step", "referencing_context_value_error"):
         reply = answer(inject_unit(of, error_type))
         assert "<altered_step>" in reply
     wrong = of.reference_solution.replace("12 * 25 = 300", "12 + 25 = 37") + "\nThe answer is: 1"

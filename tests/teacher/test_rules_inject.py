@@ -57,11 +57,11 @@ INJECTED = injected()
 def test_most_rows_can_be_injected() -> None:
     num_rows = len(rows("gsm8k_train.jsonl"))
     shares = {kind: sum(found[0] == kind for found in INJECTED) / num_rows for kind in INJECTED_TYPES}
-    assert shares["calculation_error"] > 0.85
-    assert shares["operator_error"] > 0.75
-    assert shares["referencing_context_value_error"] > 0.6
-    assert shares["referencing_previous_step_value_error"] > 0.7
-    assert shares["missing_step"] > 0.85
+    assert shares["calculation_error"] > 0.6
+    assert shares["operator_error"] > 0.45
+    assert shares["referencing_context_value_error"] > 0.45
+    assert shares["referencing_previous_step_value_error"] > 0.65
+    assert shares["missing_step"] > 0.5
 
 
 def test_the_altered_text_recomputes() -> None:

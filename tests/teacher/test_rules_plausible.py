@@ -22,11 +22,6 @@ FENCE = problem(
     "The perimeter is 8 + 15 + 8 + 15 = 46 feet.\nThe fence costs 46 * 3 = $138.",
     "138",
 )
-AVERAGE = problem(
-    "Ida had 70, 81, 89 and 60 points. What is her average?",
-    "She had 70 + 81 + 89 + 60 = 300 points.\nHer average is 300/4 = 75 points.",
-    "75",
-)
 RAISED = problem(
     "A ticket cost $40 last year and costs 15% more now. What do 6 tickets cost now?",
     "A ticket costs 40 * 1.15 = $46 now.\nSo 6 tickets cost 46 * 6 = $276.",
@@ -47,10 +42,25 @@ TERMS = problem(
     "Now they are 13 + 13 + 13 = 39 in all.\nTwice that is 39 * 2 = 78.",
     "78",
 )
-MEAL = problem(
-    "Lou orders 4 pizzas at $12 each for dinner and pays with a $100 bill. What change does Lou get?",
-    "The pizzas cost 4 * 12 = $48.\nLou gets 100 - 48 = $52 back.",
-    "52",
+SHELF = problem(
+    "A shelf holds 40 books. Mia reads 6 books in June and 3 times as many in July. How many books does she read?",
+    "In July she reads 6 * 3 = 18 books.\nIn all she reads 6 + 18 = 24 books.",
+    "24",
+)
+CAKES = problem(
+    "Rosa sold 14 cakes in one week and 3 times as many in the next. How many cakes did she sell over the 2 weeks?",
+    "In the next week she sold 14 * 3 = 42 cakes.\nIn all she sold 14 + 42 = 56 cakes.",
+    "56",
+)
+EACH = problem(
+    "Sam buys 4 notebooks that cost $7 each and a pen for $2. What does Sam pay?",
+    "The notebooks cost 4 * 7 = $28.\nSam pays 28 + 2 = $30.",
+    "30",
+)
+SHARE = problem(
+    "Ina pays $24 for 3 books. Her brother buys one such book and a pen for $2. What does he pay?",
+    "Each book costs 24 / 3 = $8.\nHer brother pays 8 + 2 = $10.",
+    "10",
 )
 OLDER = problem(
     "Tim is 9 years younger than Ann, who is 31. Zoe is half as old as Tim. How old is Zoe?",
@@ -65,14 +75,16 @@ LEFT = problem(
 CASES = [
     ("formula_confusion", AREA, r"2 \* \(8 \+ 15\) = 46|8 \+ 15 \+ 8 \+ 15 = 46"),
     ("formula_confusion", FENCE, r"8 \* 15 = 120 feet"),
-    ("formula_confusion", AVERAGE, r"300/2 = 150"),
     ("formula_confusion", RAISED, r"40 \* 0\.15 = \$6"),
     ("counting_error", DAYS, r"(?:2|4) days \* 21 lengths = (?:42|84) lengths"),
     ("counting_error", COMPANY, r"3 \* 16 = 48"),
     ("counting_error", TERMS, r"13 \+ 13 = 26"),
-    ("adding_irrelevant_information", MEAL, r"4 \* 12 = \$48, .*(?:tip|service charge).* \$48 \+ \$2 = \$50"),
+    ("adding_irrelevant_information", SHELF, r"the 40 books .*(?:18 \+ 40 = 58|24 \+ 40 = 64) books"),
+    ("adding_irrelevant_information", CAKES, r"for the 2 weeks .*56 \* 2 = 112 cakes"),
     ("question_misinterpretation", OLDER, r"31 \+ 9 = 40|22 \* 2 = 44"),
-    ("question_misinterpretation", LEFT, r"90 \+ 35 = 125"),
+    ("question_misinterpretation", LEFT, r"given away in all.* 35"),
+    ("question_misinterpretation", EACH, r"The notebooks cost \$7\."),
+    ("question_misinterpretation", SHARE, r"Each book costs \$24\."),
 ]
 
 
@@ -88,7 +100,7 @@ def test_a_mistake_is_planted_as_a_person_makes_it(error_type: str, of: Problem,
     assert part(reply, "explanation")
 
 
-@pytest.mark.parametrize(("error_type", "of", "wanted"), CASES[:8])
+@pytest.mark.parametrize(("error_type", "of", "wanted"), CASES[:7])
 def test_what_was_planted_is_noticed_by_name(error_type: str, of: Problem, wanted: str) -> None:
     reply = TEACHER.answer_now(request(inject_unit(of, error_type))).text
     number = int(part(reply, "altered_step"))
@@ -107,6 +119,15 @@ def test_what_was_planted_is_noticed_by_name(error_type: str, of: Problem, wante
     ("error_type", "question", "solution"),
     [
         ("formula_confusion", "5 shelves hold 12 books each. How many are that?", "They hold 5 * 12 = 60 books."),
+        ("formula_confusion", "Ida had 7, 8 and 9 points. What is her average?", "It is (7 + 8 + 9) / 3 = 8 points."),
+        ("calculation_error", "He buys 3 boxes of 30 pens. How many is it?", "He has 3 * 30 = 90 pens."),
+        ("operator_error", "She has 14 and finds 6. How many is it?", "Adding them, she has 14 + 6 = 20 coins in all."),
+        ("missing_step", "He has 5 pens, 6 caps and 7 bags. How many is it?", "He has 5 + 6 + 7 = 18 things."),
+        (
+            "unit_conversion_error",
+            "How many hours are 120 minutes?",
+            "An hour has 60 minutes, so it is 120 / 60 = 2 hours.",
+        ),
         ("counting_error", "5 shelves hold 12 books each. How many are that?", "They hold 5 * 12 = 60 books."),
         ("unit_conversion_error", "He has 60 boxes of 12 pens. How many are that?", "He has 60 * 12 = 720 pens."),
         ("adding_irrelevant_information", "He earns $20 an hour for 9 hours. How much?", "He earns 20 * 9 = $180."),
@@ -116,6 +137,37 @@ def test_what_was_planted_is_noticed_by_name(error_type: str, of: Problem, wante
 def test_where_the_text_does_not_decide_it_is_declined(error_type: str, question: str, solution: str) -> None:
     of = problem(question, solution, re.findall(r"\d+", solution)[-1])
     assert "<declined>" in TEACHER.answer_now(request(inject_unit(of, error_type))).text
+
+
+@pytest.mark.parametrize("error_type", ["calculation_error", "operator_error", "missing_step"])
+def test_no_mistake_is_planted_where_a_number_comes_from_nowhere(error_type: str) -> None:
+    solution = "The train takes 240 / 48 = 5 hours.\nBoth ways it takes 5 * 2 = 10 hours."
+    of = problem("A train goes 240 miles at 60 miles an hour and back. How long does it take?", solution, "10")
+    reply = TEACHER.answer_now(request(inject_unit(of, error_type))).text
+    assert "a number that nothing explains" in reply
+
+
+def test_a_step_left_out_first_takes_its_connective_with_it() -> None:
+    of = problem(
+        "Hana has $300 and buys roses at $2 each. Jen gets a third of the roses. How many does Jen get?",
+        "Hana buys 300 / 2 = 150 roses.\nSo, Jen gets 1/3 x 150 = 50 roses.",
+        "50",
+    )
+    for number in range(6):
+        reply = TEACHER.answer_now(request(inject_unit(of, "missing_step", number))).text
+        assert part(reply, "step").startswith(
+            ("Jen gets 1/3 x 300 = 100", "So the", "So we", "So that", "That", "There")
+        )
+
+
+def test_a_step_is_not_left_out_where_the_next_one_speaks_of_it() -> None:
+    of = problem(
+        "Lea has 60 coins, spends 12 and shares the rest among 4 friends. How many does each get?",
+        "Lea keeps 60 - 12 = 48 coins.\nEach friend gets the remaining 48 / 4 = 12 coins.",
+        "12",
+    )
+    for number in range(6):
+        assert "60 / 4" not in TEACHER.answer_now(request(inject_unit(of, "missing_step", number))).text
 
 
 def test_a_reading_the_wrong_way_round_keeps_no_word_that_says_the_right_one() -> None:

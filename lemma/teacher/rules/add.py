@@ -1,6 +1,7 @@
-"""Brings in something that does not belong there: a number of the question that has no bearing, a tip, a spare one.
+"""Brings in a number of the question that has no bearing on what is worked out, as one does who uses all of them.
 
-The step is kept as it is and goes on by one more operation, which is carried through; its arithmetic is right.
+The step is kept as it is and goes on by one more operation, which is carried through; its arithmetic is right. Only
+what the question really says is brought in, and only what the correct solution has no use for.
 """
 
 from __future__ import annotations
@@ -12,45 +13,42 @@ from fractions import Fraction
 from typing import Final
 
 from lemma.teacher.rules.alter import begin, check_text, finish_carrying, targets
+from lemma.teacher.rules.asked import last_sentence
 from lemma.teacher.rules.carry import apply_edits, is_sensible
 from lemma.teacher.rules.forms import Declined, pick, shuffled, words
-from lemma.teacher.rules.reading import Computation, write_number
+from lemma.teacher.rules.reading import Computation, read_quantities, write_number
 from lemma.teacher.rules.task import Injected, Task
 from lemma.teacher.rules.wording import phrase_about
 
-_MINUTES: Final = re.compile(r"minutes?\b|mins?\b", re.IGNORECASE)
-_COUNTED: Final = re.compile(r"[ ](?:more |new |extra )?([a-z]{3,}s)\b")
-_NO_THINGS: Final = words(
+_TIMED: Final = words(
     """
-    hours minutes seconds days weeks months years times percent dollars cents pounds ounces miles feet inches meters
-    yards gallons liters grams kilograms degrees this less plus minus was has is does its always points
+    days weeks months years hours nights weekends people persons friends students children kids men women boys girls
+    brothers sisters siblings cousins members players workers employees classmates families games trips rounds loads
     """
 )
-_COSTS: Final = re.compile(r"\b(?:costs?|pays?|spends?|spent|price|bill|owes?)\b", re.IGNORECASE)
-_GAINS: Final = re.compile(
-    r"\b(?:sav\w+|earn\w*|profit|left|remain\w*|discount\w*|off|change|makes?|made|more|less|tip|fee|tax|won|budget|difference|increase\w*|hours?|hourly|overtime|wages?|salary|paid)\b",
-    re.IGNORECASE,
-)
-_SERVED: Final = re.compile(
-    r"\b(?:restaurant|dinner|lunch|meal|pizza|cafe|café|taxi|haircut|salon|waiter|waitress|bar)\b", re.IGNORECASE
-)
-_BOUGHT: Final = re.compile(r"\b(?:buys?|bought|orders?|ordered|store|shop|purchas\w+|online)\b", re.IGNORECASE)
-_NEEDED: Final = re.compile(r"\b(?:needs?|needed|orders?|buys?|bought|requires?|prepares?|packs?)\b", re.IGNORECASE)
-_FEES: Final = ("service charge", "handling fee")
+"""What a total is taken for that of one of."""
+_ALL_OF: Final = re.compile(r"\b(?:the|these|those|in|for|over|during|all) \Z", re.IGNORECASE)
+_WHOLE: Final = re.compile(r"\b(?:total|altogether|in all|over|during|combined|together)\b", re.IGNORECASE)
 _CLAUSES: Final = (
     ", and with {what} that makes {work} = {value}",
     ", and adding {what} gives {work} = {value}",
     ", which together with {what} comes to {work} = {value}",
 )
-_REASONS: Final = (
-    "Nothing in the question calls for {name}: the value is {right}.",
-    "{right} is right without {name}, of which the question says nothing here.",
-    "The question does not speak of {name} here, so it stays at {right}.",
-)
 _NO_BEARING: Final = (
     "What is asked here has nothing to do with {name}: it stays at {right}.",
     "It is {right}; {name} should not be brought in.",
-    "For this value {name} does not matter. Right is {right}.",
+    "For this value {name} should play no part. Right is {right}.",
+)
+
+
+_TIMES: Final = (
+    ", and for the {what} that makes {work} = {value}",
+    ", which for the {what} comes to {work} = {value}",
+)
+_ALREADY: Final = (
+    "{right} is the whole already; the {name} have no bearing on it any more.",
+    "The {name} do not matter here: it stays at {right}.",
+    "What is asked is {right}, and the {name} should not be brought in again.",
 )
 
 
@@ -60,9 +58,7 @@ class Extra:
 
     what: str
     value: Fraction
-    name: str
-    is_given: bool = False
-    """Whether the question speaks of it, of something else."""
+    symbol: str = "+"
 
 
 def add_irrelevant(task: Task) -> Injected:
@@ -88,25 +84,22 @@ def _extras(task: Task, target: Computation) -> list[Extra]:
     result = target.equation.result
     if result is None or result.is_percent or target.shown.denominator > 100:
         return []
-    text, found = task.solution.text, _unused(task, target)
-    start, end = task.solution.spans[target.step]
-    step, behind = text[start:end], text[result.end : result.end + 40]
-    counted = _COUNTED.match(behind)
-    if result.currency == "$" and 10 <= target.shown <= 2000 and _COSTS.search(step) and not _GAINS.search(step):
-        fee = Fraction(max(2, min(20, int(target.shown) // 20)))
-        found.extend(Extra(f"a {name} of ${write_number(fee)}", fee, f"a {name}") for name in _fees(task.question_text))
-    elif counted and counted[1] not in _NO_THINGS and _NEEDED.search(step) and 6 <= target.shown <= 1000:
-        found.extend(Extra(f"{n} spare {counted[1]}", Fraction(n), f"spare {counted[1]}") for n in (2, 3))
-    elif _MINUTES.match(behind.lstrip()) and 10 <= target.shown <= 500:
-        found.extend(Extra(f"a break of {n} minutes", Fraction(n), "a break") for n in (5, 10))
-    return [extra for extra in found if target.shown.denominator == 1 or extra.what.startswith("a ")]
+    if not set(target.symbols) <= {"+", "*"}:
+        return []  # to what is left nobody adds anything
+    return _unused(task, target) + _counts(task, target)
 
 
-def _fees(question: str) -> list[str]:
-    """What might come on top of a price where such things are sold."""
-    if _SERVED.search(question):
-        return ["tip", *_FEES[:1]]
-    return ["delivery fee", *_FEES] if _BOUGHT.search(question) else list(_FEES[:1])
+def _counts(task: Task, target: Computation) -> list[Extra]:
+    """How many days, people and the like the question speaks of, where the last result is that of all of them."""
+    if target.shown != task.answer or target.step + 1 != len(task.solution.spans):
+        return []
+    asked = last_sentence(task.question_text)
+    if not set(target.symbols) <= {"+", "*"} or not _WHOLE.search(asked):
+        return []
+    used = {q.value for q in task.solution.quantities}
+    near = {q.value for q in read_quantities(asked) if _ALL_OF.search(asked[: q.start])}
+    found = [(v, noun) for v, noun in task.quantities if v in near - used and 2 <= v <= 12 and noun in _TIMED]
+    return [Extra(f"{write_number(value)} {noun}", value, "*") for value, noun in found]
 
 
 def _unused(task: Task, target: Computation) -> list[Extra]:
@@ -121,15 +114,15 @@ def _unused(task: Task, target: Computation) -> list[Extra]:
         is_same_kind = noun == "$" if is_money else len(noun) > 3 and noun in behind
         if value in used or value <= 1 or not is_same_kind or not phrase.lstrip("$")[:1].isdigit():
             continue
-        if not Fraction(1, 10) <= value / target.shown <= 10:
+        if not target.shown <= value * 10 <= target.shown * 100:
             continue
-        found.append(Extra(f"the {phrase}", value, f"the {phrase}", is_given=True))
-    return found
+        found.append(Extra(f"the {phrase}", value))
+    return found if len(found) == 1 else []  # of several there is no telling which belongs
 
 
 def _added(task: Task, target: Computation, extra: Extra) -> Injected:
     solution, result = task.solution, target.equation.result
-    new = target.shown + extra.value
+    new = target.shown * extra.value if extra.symbol == "*" else target.shown + extra.value
     if result is None or not is_sensible(new, target.shown, result) or new == task.answer:
         raise Declined("the changed value would make no sense for what is counted")
     start, end = solution.spans[target.step]
@@ -147,17 +140,19 @@ def _added(task: Task, target: Computation, extra: Extra) -> Injected:
     digits = write_number(new, solution.text[result.start : result.end], is_money=bool(result.currency))
     if digits is None or tail is None:
         raise Declined("the step does not end in its result")
+    is_times = extra.symbol == "*"
+    added = write_number(extra.value) if is_times else f"{result.currency}{write_number(extra.value)}"
     clause = pick(
         task.random,
-        _CLAUSES,
+        _TIMES if is_times else _CLAUSES,
         what=extra.what,
-        work=f"{old} + {result.currency}{write_number(extra.value)}",
+        work=f"{old} {extra.symbol} {added}",
         value=f"{result.currency}{digits}{tail}",
     )
     altered = step.rstrip(". ") + clause + "."
     rest = apply_edits(solution.text, carrier.edits, behind, len(solution.text)).strip()
-    wordings = _NO_BEARING if extra.is_given else _REASONS
-    reason = pick(task.random, wordings, name=extra.name, right=write_number(target.shown) or "")
+    wordings = _ALREADY if is_times else _NO_BEARING
+    reason = pick(task.random, wordings, name=extra.what, right=write_number(target.shown) or "")
     if is_last:
         return Injected(target.step + 1, f"{altered}\n{rest}", "", reason)
     return Injected(target.step + 1, altered, rest, reason)

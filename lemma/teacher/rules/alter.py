@@ -8,30 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from functools import lru_cache
 from typing import Final
 
 from lemma.arithmetic import Number, Truth, read_equations
-from lemma.teacher.rules.carry import CONSTANTS, Carrier, apply_edits
+from lemma.teacher.rules.carry import Carrier, apply_edits, forms_of
 from lemma.teacher.rules.forms import Declined, pick
 from lemma.teacher.rules.reading import Computation, write_number
 from lemma.teacher.rules.task import Alteration, Injected, Task
 
 MAX_TRIES: Final = 40
 MAX_RATIO: Final = 15  # a result further off than this would strike anybody as absurd
-
-
-@lru_cache(maxsize=2048)
-def _forms_of(values: frozenset[Fraction]) -> frozenset[Fraction]:
-    """The question's values in every form in which they may stand: complements, parts of a hundred, and constants."""
-    forms = set(CONSTANTS) | values
-    for value in values:
-        if 0 < value <= 100:
-            forms.update((value / 100, 1 - value / 100, 1 + value / 100, 100 - value, 100 + value))
-        if 0 < value < 1:
-            forms.update((1 - value, 1 + value, Fraction(value.numerator), Fraction(value.denominator)))
-            forms.add(Fraction(value.denominator - value.numerator))
-    return frozenset(forms)
 
 
 def begin(task: Task, target: Computation) -> Carrier:
@@ -55,6 +41,9 @@ def carry_out(task: Task, alteration: Alteration) -> Injected:
     explained = set(target.operand_values)
     if alteration.new_result is not None:
         new = alteration.new_result
+    elif alteration.is_stated and equation.result is not None:
+        new = _in_bounds(task, target, alteration.new_value)
+        carrier.edits[equation.work.start, equation.result.start - len(equation.result.currency)] = ""
     elif alteration.new_work:
         new = _in_bounds(task, target, alteration.new_value)
         carrier.edits[equation.work.start, equation.work.end] = alteration.new_work
@@ -63,7 +52,8 @@ def carry_out(task: Task, alteration: Alteration) -> Injected:
         explained.add(alteration.new_operand)
     carrier.change(target, new)
     finish_carrying(task, carrier, equation.end, step_start, explained)
-    check_text(task, carrier, step_start, target if alteration.new_result is not None else None)
+    is_slip = alteration.new_result is not None
+    check_text(task, carrier, step_start, target if is_slip else None, target if alteration.is_stated else None)
     end = task.solution.spans[target.step][1]
     step = apply_edits(task.solution.text, carrier.edits, step_start, end).strip()
     rest = apply_edits(task.solution.text, carrier.edits, end, len(task.solution.text)).strip()
@@ -123,6 +113,12 @@ def _reword_mentions(task: Task, carrier: Carrier, number: Number, new: Fraction
             digits = write_number(new, task.solution.text[quantity.start : quantity.end])
             if quantity.is_word or digits is None:
                 raise Declined("the quantity is also written in words")
+            if any(
+                c.step != task.solution.step_index(number.start)
+                for c in task.solution.computations
+                if number.value in c.operand_values
+            ):
+                raise Declined("the quantity is taken rightly elsewhere")
             carrier.edits[quantity.start, quantity.end] = digits
 
 
@@ -148,22 +144,24 @@ def finish_carrying(task: Task, carrier: Carrier, behind: int, step_start: int, 
     carrier.carry(later)
     if carrier.changed.get(task.answer, task.answer) == task.answer:
         raise Declined("the alteration does not reach the answer")
-    explained = extra | _forms_of(task.question)
+    explained = extra | forms_of(task.question)
     explained.update(q.value for q in task.solution.quantities if q.start < step_start)
     explained.update(c.shown for c in later if c.shown not in carrier.changed)
     carrier.settle_prose(step_start, explained)
 
 
-def check_text(task: Task, carrier: Carrier, start: int, target: Computation | None) -> None:
+def check_text(
+    task: Task, carrier: Carrier, start: int, target: Computation | None, gone: Computation | None = None
+) -> None:
     """Reads the edited text afresh from `start`: a slip is false, and every other equation is as it was.
 
-    `target` is the computation that was got wrong, if its equation is to be false.
+    `target` is the computation that was got wrong, if its equation is to be false; `gone` is one that was taken out.
 
     Raises:
         Declined: something else reads differently.
     """
     text = apply_edits(task.solution.text, carrier.edits, start, len(task.solution.text))
-    olds = [e for e in task.solution.equations if e.start >= start]
+    olds = [e for e in task.solution.equations if e.start >= start and (gone is None or e.start != gone.equation.start)]
     news = read_equations(text)
     if len(news) != len(olds):
         raise Declined("the altered text reads differently")

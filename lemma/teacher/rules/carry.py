@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from lemma.arithmetic import Number
@@ -21,6 +22,19 @@ CONSTANTS: Final = frozenset(
     Fraction(n) for n in (1, 2, 3, 4, 5, 7, 10, 12, 24, 30, 31, 50, 52, 60, 100, 365, 360, 1000, 3600)
 )
 _COLLIDING: Final = frozenset(Fraction(n) for n in (1, 7, 12, 24, 52, 60, 100, 365, 1000))
+
+
+@lru_cache(maxsize=2048)
+def forms_of(values: frozenset[Fraction]) -> frozenset[Fraction]:
+    """The question's values in every form in which they may stand: complements, parts of a hundred, and constants."""
+    forms = set(CONSTANTS) | values
+    for value in values:
+        if 0 < value <= 100:
+            forms.update((value / 100, 1 - value / 100, 1 + value / 100, 100 - value, 100 + value))
+        if 0 < value < 1:
+            forms.update((1 - value, 1 + value, Fraction(value.numerator), Fraction(value.denominator)))
+            forms.add(Fraction(value.denominator - value.numerator))
+    return frozenset(forms)
 
 
 def apply_edits(text: str, edits: dict[tuple[int, int], str], start: int, end: int) -> str:

@@ -1,7 +1,7 @@
 """Puts a neighbouring formula in the place of the right one, where the text says which quantity is meant.
 
-Perimeter for area and area for perimeter, percent of for percent off, another divisor in an average, a speed multiplied
-for divided. Where the words do not decide what the formula is for, nothing is done.
+Perimeter for area and area for perimeter, percent of for percent off, a speed multiplied for divided. Where the words
+do not decide what the formula is for, nothing is done.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from lemma.teacher.rules.task import Alteration, Injected, Task
 
 _AREA: Final = re.compile(r"\b(?:area|square (?:feet|foot|meters?|metres?|inch(?:es)?|yards?|miles?|cm)|sq)\b", re.I)
 _PERIMETER: Final = re.compile(r"\b(?:perimeter|fenc\w+|around|border|all (?:four )?sides)\b", re.I)
-_AVERAGE: Final = re.compile(r"\b(?:average|mean)\b", re.I)
 _SPEED: Final = re.compile(r"\b(?:speed|mph|miles per hour|miles an hour|km/h|kph|kilometers per hour|m/s)\b", re.I)
-_FEW: Final = frozenset(Fraction(n) for n in (3, 4, 5))
 _SAYS_HOW: Final = re.compile(r"\b(?:multipl\w+|times|add\w*|sum)\b", re.I)
 _TIME: Final = re.compile(r"\b(?:hours?|minutes?|seconds?)\b", re.I)
 _DISTANCE: Final = re.compile(r"\b(?:miles?|km|kilometers?|meters?|feet)\b", re.I)
@@ -42,7 +40,6 @@ def confuse_formula(task: Task) -> Injected:
             start, end = task.solution.spans[target.step]
             step = task.solution.text[start:end]
             yield from _shapes(task, target, step)
-            yield from _averages(task, target, step)
             yield from _percents(task, target)
             yield from _speeds(task, target, step)
 
@@ -53,11 +50,16 @@ def _shapes(task: Task, target: Computation, step: str) -> Iterator[Alteration]:
     if _SAYS_HOW.search(step):
         return
     values, texts = target.operand_values, _written(task, target)
+    others = (c for c in task.solution.computations if c is not target and c.symbols == ("*",))
+    if any(set(c.operand_values) <= task.question and _are_sides(task, c) for c in others):
+        return  # who finds another area knows how
     is_area = _AREA.search(step) is not None or (_AREA.search(task.question_text) and not _PERIMETER.search(step))
     if target.symbols == ("*",) and is_area and min(values) > 1 and _are_sides(task, target):
         a, b = texts
         work = task.random.choice((f"2 * ({a} + {b})", f"{a} + {b} + {a} + {b}"))
         value = 2 * (values[0] + values[1])
+        if value in task.question:
+            return
         yield Alteration(target, new_work=work, new_value=value, reason="This is the perimeter and not the area")
     sides = _sides_of_perimeter(target)
     if sides and _PERIMETER.search(step + task.question_text):
@@ -70,6 +72,8 @@ def _shapes(task: Task, target: Computation, step: str) -> Iterator[Alteration]:
 
 def _are_sides(task: Task, target: Computation) -> bool:
     """Whether both factors are lengths, by their units or by the words of the question around them."""
+    if target.operand_values[0] == target.operand_values[1] and not any(n.unit for n in target.equation.operands):
+        return False  # of two equal numbers one does not tell which is which
     length = re.compile(r"\b(?:feet|foot|ft|meters?|metres?|m|inch(?:es)?|in|yards?|miles?|cm|km|long|wide)\b", re.I)
     units = [n.unit for n in target.equation.operands]
     if all(units):
@@ -90,20 +94,11 @@ def _sides_of_perimeter(target: Computation) -> tuple[Fraction, Fraction] | None
     return None
 
 
-def _averages(task: Task, target: Computation, step: str) -> Iterator[Alteration]:
-    symbols, values = target.symbols, target.operand_values
-    if not _AVERAGE.search(step) or symbols[-1] != "/" or values[-1] not in _FEW or target.equation.operands[-1].unit:
-        return
-    start, end = task.solution.spans[target.step]
-    mentions = [q for q in task.solution.quantities if start <= q.start < end and q.value == values[-1]]
-    if set(symbols[:-1]) <= {"+"} and len(mentions) == 1:
-        count = write_number(values[-1])
-        reason = f"An average of {count} values is their sum divided by {count}, and not by 2"
-        yield Alteration(target, operand=len(values) - 1, new_operand=Fraction(2), reason=reason)
-
-
 def _percents(task: Task, target: Computation) -> Iterator[Alteration]:
     """``80 * 0.85`` for 15 % off becomes ``80 * 0.15``, and ``80 * 1.15`` for 15 % more does too."""
+    others = [v for c in task.solution.computations if c is not target for v in (*c.operand_values, c.shown)]
+    if any(1 < v < 2 for v in others):
+        return  # who has worked out that it is 1.2 times as much knows what "20% more" is
     if target.symbols != ("*",) or not _CHANGED.search(task.question_text):
         return
     for place, value in enumerate(target.operand_values):

@@ -6,6 +6,7 @@ sensible, every later number is explained, the edited text read afresh holds tog
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from random import Random
@@ -15,16 +16,17 @@ from lemma.arithmetic import Number
 from lemma.stages.base import InjectUnit
 from lemma.teacher.rules import slips
 from lemma.teacher.rules.add import add_irrelevant
-from lemma.teacher.rules.alter import first_that_works, targets
+from lemma.teacher.rules.alter import MAX_RATIO, first_that_works, targets
 from lemma.teacher.rules.confuse import confuse_formula
+from lemma.teacher.rules.fits import names_operation, words_around
 from lemma.teacher.rules.forms import Declined, tagged
 from lemma.teacher.rules.kinds import CONVERSIONS, converts
 from lemma.teacher.rules.miscount import miscount
 from lemma.teacher.rules.misread import is_visible, misread
-from lemma.teacher.rules.reading import Computation, write_number
+from lemma.teacher.rules.reading import Computation, read_quantities, write_number
 from lemma.teacher.rules.skip import leave_out_a_step
 from lemma.teacher.rules.task import Alteration, Injected, Task, read_task
-from lemma.teacher.rules.wording import only_phrase_about
+from lemma.teacher.rules.wording import only_phrase_about, phrase_about
 
 
 def inject(unit: InjectUnit, form: str, random: Random) -> str:
@@ -47,30 +49,41 @@ def inject(unit: InjectUnit, form: str, random: Random) -> str:
 
 def _calculation(task: Task) -> Injected:
     def alterations() -> Iterator[Alteration]:
-        for target in targets(task):
+        # where digits have to be carried is where one goes wrong
+        for target in sorted(targets(task), key=lambda target: not slips.is_demanding(target)):
             for wrong in slips.wrong_results(target, task.random)[:6]:
                 yield Alteration(target, new_result=wrong)
 
     return first_that_works(task, alterations())
 
 
-_SWAPS: Final = {"+": "-*", "-": "+", "*": "+/", "/": "*-"}
+_SWAPS: Final = {"+": "-", "-": "+", "*": "+/", "/": "*-"}
 
 
 def _operator(task: Task) -> Injected:
     def alterations() -> Iterator[Alteration]:
         for target in targets(task):
             operators = target.equation.operators
-            if len(operators) != 1 or not is_visible(operators[0]):
+            if len(operators) != 1 or not is_visible(operators[0]) or _has_rate(target):
                 continue
+            if names_operation(words_around(task, target), operators[0].symbol):
+                continue
+            if operators[0].symbol == "-" and not any(v in task.question for v in target.operand_values):
+                continue  # a part taken from its whole
             symbols = list(_SWAPS.get(operators[0].symbol, ""))
             if task.random.random() < 0.3:
                 symbols.reverse()
             for symbol in symbols:
-                if slips.is_plausible_swap(target, symbol):
+                is_halved = operators[0].symbol == "/" and target.operand_values[1] == 2
+                if slips.is_plausible_swap(target, symbol) and not (symbol == "-" and is_halved):
                     yield Alteration(target, operator=0, new_symbol=symbol)
 
     return first_that_works(task, alterations())
+
+
+def _has_rate(target: Computation) -> bool:
+    """``3 rides * 4 tickets/ride``: units that only go with one operation."""
+    return any("/" in number.unit or "per " in number.unit for number in target.equation.operands)
 
 
 def _context_value(task: Task) -> Injected:
@@ -85,7 +98,7 @@ def _context_value(task: Task) -> Injected:
             task.random.shuffle(places)
             for place in places:
                 number = target.equation.operands[place]
-                others = _other_quantities(task, number)
+                others = [v for v in _other_quantities(task, number) if v not in target.operand_values]
                 for value in others[:4]:
                     yield Alteration(target, operand=place, new_operand=value)
 
@@ -106,7 +119,12 @@ def _other_quantities(task: Task, number: Number) -> list[Fraction]:
         if other == value or other <= 1 or (other.denominator != 1 and value.denominator == 1):
             continue
         ratio = max(other, value) / min(other, value) if value else Fraction(0)
-        if not 0 < ratio <= 50:
+        if not 0 < ratio <= (MAX_RATIO if other_noun == noun else MAX_RATIO / 2):
+            continue
+        digits = write_number(other) or "-"
+        if re.search(rf"(?<![\d.]){re.escape(digits)}/\d|\d/{re.escape(digits)}(?!\d)", task.question_text):
+            continue  # a part of a fraction
+        if number.is_percent and not phrase_about(task.question_text, other).endswith("%"):
             continue
         candidates.setdefault(other, (other_noun != noun, ratio > 8, task.random.random()))
     return sorted(candidates, key=lambda other: candidates[other])
@@ -131,9 +149,10 @@ def _stale_values(task: Task, earlier: list[Computation], value: Fraction, targe
     others = [c.shown for c in earlier if c.shown != value]
     task.random.shuffle(others)
     source = next(c for c in reversed(earlier) if c.shown == value)
-    parts = [v for v in source.operand_values if v != value and v > 1]
+    used_there = source.operand_values if len(source.operand_values) == 2 else ()
+    parts = [v for v in used_there if v > 1 and max(v, value) <= min(v, value) * MAX_RATIO / 2]
     used = set(target.operand_values)
-    return [v for v in dict.fromkeys(others + parts) if v not in used and v > 1][:5]
+    return [v for v in dict.fromkeys(others + parts) if v not in {value, *used} and v > 1][:5]
 
 
 # ------------------------------------------------------------------------------------------ units
@@ -144,6 +163,20 @@ def _is_fraction_part(text: str, number: Number) -> bool:
     is_bottom = text[number.start - 1 : number.start] == "/" and text[number.start - 2 : number.start - 1].isdigit()
     is_top = text[number.end : number.end + 1] == "/" and text[number.end + 1 : number.end + 2].isdigit()
     return number.value < 10 and (is_bottom or is_top)
+
+
+_WELL_KNOWN: Final = frozenset(Fraction(n) for n in (7, 12, 24, 52, 60, 365))
+_PERCENT: Final = re.compile(r"%|percent", re.IGNORECASE)
+_MONTHS: Final = re.compile(r"\b(?:months?|years?|monthly|yearly)\b", re.IGNORECASE)
+
+
+def _can_be_mistaken(task: Task, number: Number, step: str) -> bool:
+    """Whether the factor is used once, for units, and not as a fact that everybody knows: ``12 months/year``."""
+    value, is_rate = number.value, "/" in number.unit or "per " in number.unit
+    uses = sum(c.operand_values.count(value) for c in task.solution.computations)
+    if uses != 1 or (is_rate and value in _WELL_KNOWN):
+        return False
+    return not (value == 100 and _PERCENT.search(step)) and not (value == 12 and _MONTHS.search(step))
 
 
 def _unit_conversion(task: Task) -> Injected:
@@ -161,6 +194,10 @@ def _unit_conversion(task: Task) -> Injected:
                 if is_given or is_said or is_part or target.operand_values.count(number.value) > 1:
                     continue
                 if not converts(number.value, task.solution.text[start:end]):
+                    continue
+                if any(q.value == number.value for q in read_quantities(words_around(task, target))):
+                    continue  # nobody states a wrong factor in so many words
+                if not _can_be_mistaken(task, number, task.solution.text[start:end]):
                     continue
                 good = write_number(number.value)
                 for wrong in CONVERSIONS[int(number.value)][1]:

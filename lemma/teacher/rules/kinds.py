@@ -16,19 +16,19 @@ from lemma.teacher.rules.paths import Paths
 from lemma.teacher.rules.reading import Computation
 
 CONVERSIONS: Final[dict[int, tuple[str, tuple[int, ...]]]] = {
-    60: (r"hours?|minutes?|mins?|seconds?|hrs?", (100, 30)),
-    7: (r"weeks?|weekly", (5, 6)),
+    60: (r"hours?|minutes?|mins?|seconds?|hrs?", (100,)),
+    7: (r"weeks?|weekly", (5,)),
     12: (r"years?|feet|foot|ft|inch|inches|dozens?|months?", (10,)),
     24: (r"hours?|days?", (12,)),
     52: (r"weeks?|years?", (50, 48)),
-    365: (r"years?|days?", (360, 300)),
+    365: (r"years?|days?", (360,)),
     1000: (r"kilo\w+|k[mg]|grams?|meters?|metres?|liters?|litres?|ml", (100,)),
     100: (r"cents?|percent|meters?|metres?|cm|centimeters?|dollars?", (10, 1000)),
     3600: (r"hours?|seconds?", (60, 360)),
     16: (r"ounces?|pounds?|oz|lbs?", (12, 10)),
-    36: (r"yards?|inches", (12, 30)),
-    3: (r"yards?|feet|foot", (4, 12)),
-    4: (r"gallons?|quarts?", (3, 5)),
+    36: (r"yards?|inches", (12,)),
+    3: (r"yards?|feet|foot", (12,)),
+    4: (r"gallons?|quarts?", (8,)),
 }
 """Factor -> the words in whose company it converts, and what it is taken for."""
 _MEASURES: Final = {

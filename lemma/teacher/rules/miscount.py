@@ -1,4 +1,4 @@
-"""Counts one too few or too many where the solution has counted: days, the person itself, times a term."""
+"""Counts one too few where the solution has counted: days, the person itself, times a term."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NAMES: Final = re.compile(
 
 
 def miscount(task: Task) -> Injected:
-    """Takes a count that the solution made itself for one less, or one more.
+    """Takes a count that the solution made itself for one less.
 
     Raises:
         Declined: nothing is counted that the question does not give.
@@ -43,11 +43,10 @@ def miscount(task: Task) -> Injected:
             yield from _repeated(task, target)
             for place, number in enumerate(target.equation.operands):
                 if _is_count(task, target, number):
-                    for step in task.random.sample((-1, -1, 1), 3):
-                        new = number.value + step
-                        words = (write_number(number.value), write_number(new))
-                        reason = f"There are {words[0]} to count and not {words[1]}"
-                        yield Alteration(target, operand=place, new_operand=new, reason=reason)
+                    new = number.value - 1  # the first or the last is not counted in
+                    words = (write_number(number.value), write_number(new))
+                    reason = f"There are {words[0]} to count and not {words[1]}"
+                    yield Alteration(target, operand=place, new_operand=new, reason=reason)
 
     try:
         return first_that_works(task, alterations())
@@ -68,8 +67,10 @@ def _is_count(task: Task, target: Computation, number: Number) -> bool:
         return False
     if value == 7 or len(set(_NAMES.findall(task.question_text))) < 2:
         return False
+    if len(set(_NAMES.findall(step))) == value or "inclusive" in step:
+        return False  # nobody miscounts what is listed in the same breath
     is_range = value > 2 and _RANGE.search(step) is not None
-    return _DAYS.match(number.unit) is not None or is_range or (value > 2 and len(_NAMES.findall(step)) == value)
+    return _DAYS.match(number.unit) is not None or is_range
 
 
 def _uncounted_self(task: Task) -> Injected:
@@ -103,6 +104,9 @@ def _repeated(task: Task, target: Computation) -> Iterator[Alteration]:
         return
     if _LETTER.search(task.solution.text, work.start, work.end):
         return
+    before = task.solution.text[task.solution.spans[target.step][0] : target.equation.start]
+    if values[0] == 1 or "," in before or any(q.value == len(values) for q in read_quantities(before)):
+        return  # what is listed or counted in the same breath is not lost
     number = target.equation.operands[0]
     term = f"{number.currency}{task.solution.text[number.start : number.end]}"
     yield Alteration(

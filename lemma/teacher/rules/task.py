@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from random import Random
+from typing import Final
 
 from lemma.arithmetic import Truth, parse_number
 from lemma.stages.base import InjectUnit
+from lemma.teacher.rules.carry import CONSTANTS, forms_of
 from lemma.teacher.rules.forms import Declined
 from lemma.teacher.rules.reading import Computation, Solution, read_bounded, read_quantities
+
+_PERCENT: Final = re.compile(r"%|percent|discount", re.IGNORECASE)
+_COMMON: Final = frozenset(Fraction(n) for n in (*range(13), "0.01", "0.05", "0.1", "0.25"))
+"""What need not be said: small counts, and what coins are worth."""
+_DIGITS: Final = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,8 @@ class Alteration:
     new_work: str = ""
     """Other work in the place of the whole, in digits and signs; gives `new_value`."""
     new_value: Fraction = Fraction(0)
+    is_stated: bool = False
+    """Whether `new_value` is stated as it is, and nothing is worked out for it."""
     reason: str = ""
     """Why it is wrong, where more can be said than the computation shows."""
 
@@ -78,10 +89,42 @@ def read_task(unit: InjectUnit, form: str, random: Random) -> Task:
         raise Declined("no computation can be read in the solution")
     if any(e.truth is Truth.FALSE for e in solution.equations):
         raise Declined("the solution holds an equation that is not true")
+    if any(e.truth is Truth.UNREADABLE for e in solution.equations):
+        raise Declined("the solution holds an equation that cannot be confirmed")
     if all(c.shown != answer for c in solution.computations):
         raise Declined("the answer is not the result of a computation that can be read")
     question, quantities = _read_question(unit.problem.question)
+    stray = next(_unexplained(solution, unit.problem.question, question), None)
+    if stray is not None:
+        raise Declined("the solution itself works with a number that nothing explains")
     return Task(solution, unit.problem.question, question, quantities, answer, answer_start, random)
+
+
+def _unexplained(solution: Solution, text: str, question: frozenset[Fraction]) -> Iterator[Fraction]:
+    """Numbers that neither the question gives nor the solution has found: then it is wrong, or it is not understood.
+
+    A sum of two numbers that are known may have been made in the head; so may the numbers up to twelve.
+    """
+    forms = set(forms_of(question)) | _COMMON
+    if not _PERCENT.search(text):
+        forms -= {100 + v for v in question} | {100 - v for v in question}
+        forms |= question | CONSTANTS
+    given = question | {value for value in map(parse_number, _DIGITS.findall(text)) if value is not None}  # "15th" too
+    forms |= given
+    found: set[Fraction] = set(given)
+    links: set[int] = set()
+    for equation in solution.equations:
+        if equation.work.start not in links:
+            yield from (n.value for n in equation.operands if not _is_known(n.value, forms, found))
+        links.add(equation.right.start)  # "2 * 23 - 4 = 46 - 4 = 42": what stands behind a sign is found
+        found.update(number.value for number in equation.right.numbers)
+    yield from (q.value for q in solution.quantities if not q.is_word and not _is_known(q.value, forms, found))
+
+
+def _is_known(value: Fraction, forms: set[Fraction], found: set[Fraction]) -> bool:
+    if value in forms or value in found:
+        return True
+    return any(value - one in found for one in found if 0 < one < value)
 
 
 @lru_cache(maxsize=2048)
