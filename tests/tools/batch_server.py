@@ -95,6 +95,10 @@ class State:
             }
             return self.files[file_id]
 
+    def requests(self) -> list[Path]:
+        """The files of requests, in order."""
+        return [self.path(one["id"]) for one in self.files.values() if one["purpose"] == "batch"]
+
     # ── batches ──
 
     def create(self, tree: dict[str, Any]) -> dict[str, Any]:
