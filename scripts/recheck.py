@@ -95,7 +95,7 @@ def final_answer(text: str) -> str | None:
 def last_sentence(text: str) -> str:
     """The last sentence of the last line that is not empty: the end of the wrong step."""
     line = text.rstrip().rpartition("\n")[2].strip()
-    return re.split(r"(?<=[.!?]) ", line)[-1]
+    return re.split(r"(?<=[.!?])(?<!\bMr\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)(?<!\bMrs\.) ", line)[-1]
 
 
 def part(row: Row, name: str) -> str:
