@@ -83,7 +83,12 @@ TROUBLES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
+HEAVY = {"expired_and_cancelled", "throttled", "a_queue_for_some"}
+
+
+@pytest.mark.parametrize(
+    "trouble", [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in TROUBLES]
+)
 def test_what_was_lost_is_asked_again_and_nothing_else(
     trouble: str, teacher: MockServer, live: Path, tmp_path: Path
 ) -> None:
