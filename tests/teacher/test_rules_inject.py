@@ -58,7 +58,7 @@ def test_most_rows_can_be_injected() -> None:
     num_rows = len(rows("gsm8k_train.jsonl"))
     shares = {kind: sum(found[0] == kind for found in INJECTED) / num_rows for kind in INJECTED_TYPES}
     assert shares["calculation_error"] > 0.6
-    assert shares["operator_error"] > 0.45
+    assert shares["operator_error"] > 0.35
     assert shares["referencing_context_value_error"] > 0.45
     assert shares["referencing_previous_step_value_error"] > 0.65
     assert shares["missing_step"] > 0.5

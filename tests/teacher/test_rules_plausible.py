@@ -48,8 +48,8 @@ SHELF = problem(
     "24",
 )
 CAKES = problem(
-    "Rosa sold 14 cakes in one week and 3 times as many in the next. How many cakes did she sell over the 2 weeks?",
-    "In the next week she sold 14 * 3 = 42 cakes.\nIn all she sold 14 + 42 = 56 cakes.",
+    "Rosa baked 4 trays of 14 cakes and sold all of them. How many cakes did she sell over the 2 weeks?",
+    "In all she sold 4 * 14 = 56 cakes.",
     "56",
 )
 EACH = problem(

@@ -96,9 +96,13 @@ def _counts(task: Task, target: Computation) -> list[Extra]:
     asked = last_sentence(task.question_text)
     if not set(target.symbols) <= {"+", "*"} or not _WHOLE.search(asked):
         return []
+    # who adds one term for each of three nights knows that it is all of them
+    num_terms = len(target.operand_values) if set(target.symbols) == {"+"} else 0
     used = {q.value for q in task.solution.quantities}
     near = {q.value for q in read_quantities(asked) if _ALL_OF.search(asked[: q.start])}
-    found = [(v, noun) for v, noun in task.quantities if v in near - used and 2 <= v <= 12 and noun in _TIMED]
+    found = [
+        (v, noun) for v, noun in task.quantities if v in near - used - {num_terms} and 2 <= v <= 12 and noun in _TIMED
+    ]
     return [Extra(f"{write_number(value)} {noun}", value, "*") for value, noun in found]
 
 
@@ -111,7 +115,8 @@ def _unused(task: Task, target: Computation) -> list[Extra]:
     found = []
     for value, noun in task.quantities:
         phrase = phrase_about(task.question_text, value)
-        is_same_kind = noun == "$" if is_money else len(noun) > 3 and noun in behind
+        # the noun that a number is read with may be another's: "after 20 minutes, 30 more racers"
+        is_same_kind = noun == "$" if is_money else len(noun) > 3 and noun in behind and noun in phrase.lower()
         if value in used or value <= 1 or not is_same_kind or not phrase.lstrip("$")[:1].isdigit():
             continue
         if not target.shown <= value * 10 <= target.shown * 100:

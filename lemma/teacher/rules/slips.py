@@ -209,4 +209,6 @@ def is_plausible_swap(target: Computation, symbol: str) -> bool:
         return b > 1 and (a / b).denominator == 1
     if symbol == "*":
         return a * b <= 100_000 and b > 1 and a > 1
-    return True
+    # nobody adds 2 to 1000 for a double, nor a number of shares to dollars
+    first, second = target.equation.operands
+    return max(a, b) <= 10 * min(a, b) and bool(first.currency) == bool(second.currency)
