@@ -17,6 +17,7 @@ WIDTH: Final = 330
 """Of the plot, in pixels; the page puts several side by side where there is room."""
 SERIES: Final = ("var(--accent)", "var(--second)", "var(--third)", "var(--fourth)", "var(--fifth)", "var(--sixth)")
 _ROW: Final = 30
+_DAY_S: Final = 86_400
 
 
 class Chart(NamedTuple):
@@ -107,7 +108,7 @@ def stacked(bars: Sequence[Bar], colours: Sequence[str] = SERIES, *, is_share: b
             },
             {
                 "data": _values([Bar(label, 0) for label in labels], labels),
-                "mark": {"type": "text", "align": "left", "dy": -6, "limit": 260},
+                "mark": {"type": "text", "align": "left", "dy": -6, "limit": 215 if said else WIDTH},
                 "encoding": {"y": row, "x": {"value": 0}, "text": {"field": "label"}},
             },
             {
@@ -167,7 +168,14 @@ def columns(bars: Sequence[Bar], x_title: str, colours: Sequence[str] = SERIES) 
                 "type": "ordinal",
                 "sort": {"field": "row"},
                 "scale": {"paddingInner": 0.15},
-                "axis": {"title": x_title, "labelAngle": 0, "labelOverlap": True, "ticks": False, "grid": False},
+                "axis": {
+                    "title": x_title,
+                    "labelSeparation": 6,
+                    "labelAngle": 0,
+                    "labelOverlap": "greedy",
+                    "ticks": False,
+                    "grid": False,
+                },
             },
             "y": {"field": "value", "type": "quantitative", "axis": axis},
             "color": _colour(series, colours),
@@ -189,6 +197,8 @@ class Point(NamedTuple):
 def over_time(points: Sequence[Point], colours: Sequence[str] = SERIES) -> Chart:
     """Steps over time, in UTC, one colour for each series."""
     series = list(dict.fromkeys(point.series for point in points))
+    times = [point.time_s for point in points]
+    clock = "%H:%M" if max(times) - min(times) < _DAY_S else "%d %b"
     spec: dict[str, Any] = {
         "width": WIDTH - 30,
         "height": 130,
@@ -204,7 +214,7 @@ def over_time(points: Sequence[Point], colours: Sequence[str] = SERIES) -> Chart
                 "field": "time",
                 "type": "temporal",
                 "scale": {"type": "utc"},
-                "axis": {"title": None, "tickCount": 4, "grid": False, "labelOverlap": True},
+                "axis": {"title": None, "tickCount": 4, "grid": False, "labelOverlap": True, "format": clock},
             },
             "y": {
                 "field": "value",

@@ -16,7 +16,7 @@ from lemma.report.svg import draw
 Cell = str | int | float | None
 """Of a table; None is a dash."""
 
-MOST_CELL_CHARS: Final = 500
+MOST_CELL_CHARS: Final = 300
 _NUMBER: Final = re.compile(r"[$≈]?[\d,.]+(?: ?[%sk])?|–")
 
 
@@ -58,6 +58,7 @@ class Section:
 
 def figure(title: str, note: str, table: Table, chart: Chart | None) -> Figure:
     """A figure with its picture drawn; without one where the table is empty, or there is nothing to draw."""
+    title = shown(title)
     if chart is None or not table.rows:
         return Figure(title, note, table, is_open=True)
     picture = draw(chart.spec, f"{title}; the numbers stand in the table below")

@@ -374,8 +374,9 @@
   const number = (count) => count.toLocaleString("en");
   $("about").textContent = items.length === 0
     ? "There is nothing to look at yet."
-    : `${number(items.length)} of ${number(data.all.kept)} kept trajectories and ${number(data.all.rejected)} rejections, `
-      + (items.length < all ? "drawn so that every kind is seen: as many of each dataset, type, strategy and origin, and of each reason. " : "")
+    : (items.length < all ? `${number(items.length)} of ` : "")
+      + `${number(data.all.kept)} kept trajectories and ${number(data.all.rejected)} rejections`
+      + (items.length < all ? ", drawn so that every kind is seen: as many of each dataset, type, strategy and origin, and of each reason. " : ". ")
       + (data.left_out ? `${number(data.left_out)} more would have made the page too large. ` : "")
       + "Keys: j and k for the next and the one before, / to search.";
   if (items.length) {
