@@ -233,5 +233,14 @@ def test_an_export_goes_to_the_hub_as_a_private_dataset_and_troubles_are_one_lin
     wrong = lemma(*push[:-1], "a/b/c", cwd=tmp_path, HF_TOKEN="a-token", **environment)
     assert wrong.returncode == 1
     assert "--push-to-hub a/b/c" in wrong.stderr
-    environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
-    assert lemma(*push, cwd=tmp_path, HF_TOKEN="a-token", **environment).returncode == 1
+
+
+@pytest.mark.slow  # the hub's client tries again for a while
+def test_a_hub_that_cannot_be_reached_is_told_in_one_line(tmp_path: Path) -> None:
+    write_config(tmp_path, limit=2)
+    assert lemma("run", "c.json", "-o", "run", "--quiet", cwd=tmp_path).returncode == 0
+    push = ["export", "c.json", "-o", "run", "--quiet", "--push-to-hub", "me/data"]
+    environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0"}
+    ended = lemma(*push, cwd=tmp_path, HF_TOKEN="a-token", **environment)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("lemma: the hub refused or could not be reached: ")
