@@ -49,6 +49,16 @@ def _singular(noun: str) -> str:
     return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun
 
 
+_MULTIPLES: Final = frozenset(("dozen", "hundred", "thousand", "million", "pair"))
+
+
+def are_of_another(units: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether two numbers, of which is said what they are of, are of different things: dozens of eggs are no eggs."""
+    if not units or not others:
+        return False
+    return units.isdisjoint(others) or bool((units & _MULTIPLES) - others)
+
+
 def units_of(text: str, equation: Equation) -> frozenset[str]:
     """What an equation's result is of: ``$``, ``%``, or the words behind it; empty if it is not said."""
     number = equation.result
@@ -81,4 +91,4 @@ def is_of_another(text: str, equation: Equation, other: str) -> bool:
     """Whether an equation's result is said to be of something, and its value in another text only of something else."""
     units = units_of(text, equation)
     others = units_of_value(other, equation.result.value) if equation.result is not None else frozenset()
-    return bool(units and others) and units.isdisjoint(others)
+    return are_of_another(units, others)

@@ -66,7 +66,8 @@ def test_labelled_mistakes_are_found_within_a_step() -> None:
         if "<first_error_step>" not in reply:
             continue
         step = split_steps(row["solution"])[int(part(reply, "first_error_step")) - 1]
-        numbers = re.findall(r"Step (\d+):", row["solution"][: row["solution"].index(step) + len(step)])
+        quoted = row["solution"].index(part(reply, "quote"), row["solution"].index(step))
+        numbers = re.findall(r"Step (\d+):", row["solution"][: quoted + len(part(reply, "quote"))])
         ours = int(numbers[-1])
         num_found += 1
         num_exact += ours == row["first_error_step"]

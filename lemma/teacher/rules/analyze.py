@@ -20,7 +20,7 @@ from lemma.teacher.rules.align import Alignment, aligned_step
 from lemma.teacher.rules.departing import by_values, open_references
 from lemma.teacher.rules.describe import Case, Error, departure, false_equation, missing, quote
 from lemma.teacher.rules.forms import Declined, pick, tagged
-from lemma.teacher.rules.kinds import Setting, converts, type_of_operand
+from lemma.teacher.rules.kinds import Setting, converts, type_of_operand, without
 from lemma.teacher.rules.paths import read_paths
 from lemma.teacher.rules.reading import Computation, read_bounded
 
@@ -109,6 +109,8 @@ def _at_alignment(case: Case, alignment: Alignment, random: Random) -> Error:
         return _left_out(case, step, here, random)
     pairs = list(zip(here, theirs, strict=False))
     differing = next((pair for pair in pairs if not _same(*pair)), None)
+    if differing is not None and not alignment.changes and _is_part_of_sum(case, differing[0]):
+        return by_values(case, random)
     if differing is not None:
         return departure(case, differing[0], differing[1], step, random, True, has_own_words=not alignment.changes)
     wrong = next((c for c in here[len(pairs) :] if c.shown not in case.paths.results), None)
@@ -126,6 +128,14 @@ def _same(mine: Computation, theirs: Computation) -> bool:
     if not mine.is_true or mine.shown != theirs.shown:
         return False
     return not set(mine.operand_values).isdisjoint(theirs.operand_values)
+
+
+def _is_part_of_sum(case: Case, mine: Computation) -> bool:
+    """Whether a sum is only a part of one of the reference's, which comes to more: then it may be made whole later."""
+    return set(mine.symbols) == {"+"} and any(
+        set(c.symbols) == {"+"} and c.shown != mine.shown and not without(mine.operand_values, c.operand_values)
+        for c in case.paths.computations
+    )
 
 
 def _left_out(case: Case, step: int, here: list[Computation], random: Random) -> Error:

@@ -11,6 +11,7 @@ from random import Random
 from typing import Final
 
 from lemma.arithmetic import Truth
+from lemma.checks.agreement import says_carelessly
 from lemma.endings import strip_answer
 from lemma.stages.base import CorrectUnit
 from lemma.teacher.rules import wording
@@ -63,7 +64,9 @@ def correct(unit: CorrectUnit, form: str, random: Random) -> str:
     if not gold.spans or not prefix.spans:
         raise Declined("there is no solution to go by")
     reference = read_bounded(strip_answer(unit.problem.reference_solution))
-    is_sound = unit.gold.source == "reference" or is_believed(gold, reference, unit.problem.question)
+    is_sound = unit.gold.source == "reference" or (
+        not says_carelessly(gold.text) and is_believed(gold, reference, unit.problem.question)
+    )
     if not is_sound:
         gold = reference
     case = Case(
@@ -73,16 +76,28 @@ def correct(unit: CorrectUnit, form: str, random: Random) -> str:
     answer_line = form.replace("{answer}", unit.problem.answer)
     if unit.strategy == "fix_continue":
         steps = _corrected_steps(case, finding)
-        text = _join(steps, "\n" if "\n" in mistake.solution.strip() else " ")
+        text = _careful(_join(steps, "\n" if "\n" in mistake.solution.strip() else " "))
         return tagged(reflection=_reflection(case, finding), continuation=f"{text}\n{answer_line}")
     if unit.strategy != "fresh_restart":
         raise Declined(f"the rules do not know the strategy {unit.strategy[:60]}")
     reflection = f"{_reflection(case, finding)} {pick(random, wording.RESTARTS)}"
+    _careful(gold.text)
     if unit.is_gold_verbatim and is_sound:
         return tagged(reflection=reflection)
     if unit.is_gold_verbatim:
         return tagged(reflection=reflection, new_start=f"{gold.text.strip()}\n{answer_line}")
     return tagged(reflection=reflection, continuation=f"{reworded(gold, case.question, random)}\n{answer_line}")
+
+
+def _careful(text: str) -> str:
+    """The text as it is.
+
+    Raises:
+        Declined: a statement of it is false as it is written.
+    """
+    if says_carelessly(text):
+        raise Declined("what the correct solution says is false as it is written")
+    return text
 
 
 # ------------------------------------------------------------------------------------------ saying so
@@ -220,6 +235,8 @@ _SAYERS: Final = {
     "stopped": lambda case, finding, words: pick(case.random, wording.STOPPED, **words),
     "claimed": lambda case, finding, words: pick(case.random, wording.CLAIMED, **words),
     "departed": _say_departed,
+    "astray": lambda case, finding, words: pick(case.random, wording.ASTRAY, **words),
+    "partial": lambda case, finding, words: pick(case.random, wording.PARTIAL, **words),
     "counted": _say_count,
     "converted": _say_count,
     "formula": _say_formula,

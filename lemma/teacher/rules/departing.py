@@ -7,6 +7,7 @@ can be read, and no other candidate stands far from it.
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from random import Random
 from typing import Final
@@ -21,6 +22,7 @@ from lemma.teacher.rules.meaning import is_settled
 from lemma.teacher.rules.paths import CONVERSIONS
 from lemma.teacher.rules.reading import Computation
 
+_HENCE: Final = re.compile(r"[a-z,] (?:so|thus|hence|therefore|which means|that means)\b[^.\n]*\d", re.IGNORECASE)
 MAX_GAP: Final = 1
 """Steps in a row that compute nothing readable; behind more of them, the error may well stand among them."""
 _UNREADABLE: Final = "every computation can be right, and where the answer comes from cannot be read"
@@ -53,6 +55,7 @@ def by_values(case: Case, random: Random) -> Error:
             return _certain_departure(case, computation, random)
         detour = detour or computation
         is_misnamed = is_misnamed or computation.shown in case.paths.results or not computation.is_true
+        is_misnamed = is_misnamed or _departs(case, computation)
     if false is not None:
         if is_misnamed or not _is_only_miscomputed(case, false):
             raise Declined("more than one step could be the first that leads astray")
@@ -106,6 +109,8 @@ def _certain_departure(case: Case, computation: Computation, random: Random) -> 
         raise Declined("the steps before the first departing value cannot be read")
     if _says_unknown_number(case, computation):
         raise Declined("a number before the first departing value comes from nowhere that can be read")
+    if _concludes_without_work(case, computation.step):
+        raise Declined("a step before the first departing value concludes something without computing it")
     open_ones = open_references(case, computation.step) or list(case.paths.computations[-1:])
     if not open_ones:
         raise Declined("no computation can be read in what it is compared with")
@@ -119,6 +124,13 @@ def _certain_departure(case: Case, computation: Computation, random: Random) -> 
     if is_guess and all(v in case.paths.said for v in computation.operand_values):
         raise Declined("a first thing is worked out of the question's numbers that may well be true")
     return error
+
+
+def _concludes_without_work(case: Case, step: int) -> bool:
+    """Whether a step before `step` states a number as a conclusion, and no computation: ``so he has 12 cookies``."""
+    worked = {c.step for c in case.sample.computations}
+    stating = {case.sample.step_index(q.start) for q in case.sample.quantities if not q.is_word} - worked
+    return any(place < step and _HENCE.search(case.sample.step_text(place)) for place in stating)
 
 
 def _says_unknown_number(case: Case, computation: Computation) -> bool:
@@ -209,10 +221,15 @@ def _ends_early(case: Case, random: Random) -> Error:
                 raise Declined("the values are made in another order, and which one leads astray cannot be told")
             return _certain_departure(case, computation, random)
     last = computations[-1]
+    if any("=" in strip_answer(case.sample.step_text(step)) for step in range(last.step + 1, len(case.sample.spans))):
+        raise Declined(_UNREADABLE)
     open_ones = open_references(case, last.step + 1)
     if case.answer not in case.paths.allowed or last.shown != case.answer or not open_ones:
         raise Declined(_UNREADABLE)
-    return missing(case, _claiming_step(case, last), last, open_ones[0], random)
+    claiming = _claiming_step(case, last)
+    if claiming > last.step and not is_settled(case.sample, last, case.reference, case.question):
+        raise Declined("more than one step could be the first that leads astray")
+    return missing(case, claiming, last, open_ones[0], random)
 
 
 def _claiming_step(case: Case, last: Computation) -> int:

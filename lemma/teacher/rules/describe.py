@@ -5,14 +5,18 @@ A reason is given only where the two computations show it; otherwise the explana
 
 from __future__ import annotations
 
+import re
+from collections.abc import Set
 from dataclasses import dataclass
 from fractions import Fraction
 from random import Random
 from typing import Final
 
 from lemma.arithmetic import Equation
+from lemma.checks.nouns import units_of_value
 from lemma.endings import strip_answer
 from lemma.teacher.rules import wording
+from lemma.teacher.rules.fits import names_operation, words_of_step
 from lemma.teacher.rules.forms import Declined, pick
 from lemma.teacher.rules.kinds import Setting, confused_formula, type_of, without
 from lemma.teacher.rules.meaning import MIN_SHARED, is_said_alike
@@ -47,6 +51,13 @@ class Case:
 MIN_SHARED_FIGURE: Final = 0.75
 """Share of a wrong step's words that the right one must have, for one figure to be merely taken for another."""
 
+_STATES: Final = {
+    "+": re.compile(r"\b(?:add\w*|plus|sum|total\w*|altogether|together|combin\w+|more)\b", re.IGNORECASE),
+    "-": re.compile(r"\b(?:subtract\w*|minus|left|remain\w*|less|fewer|differ\w+|lost|loses?|off)\b", re.IGNORECASE),
+    "*": re.compile(r"\b(?:multipl\w+|times|twice|doubl\w+|tripl\w+)\b", re.IGNORECASE),
+    "/": re.compile(r"\b(?:divid\w+|split\w*|shar\w+|half|halv\w+|thirds?|quarters?|equally|average)\b", re.IGNORECASE),
+}
+"""Operation -> words that call for it and for no other."""
 _FALSE: Final = (
     "{work} is {right}, not {wrong}.",
     "The computation is wrong: {work} gives {right} and not {wrong}.",
@@ -153,7 +164,12 @@ def departure(
         random: chooses the words.
         is_sure: whether `right` is known to stand in the same place, and is not merely the next thing to do.
         has_own_words: whether the step's words are the writer's, and not the reference's.
+
+    Raises:
+        Declined: the step may be true by itself, beside the path of the reference.
     """
+    if has_own_words and _may_be_true(case, computation, right):
+        raise Declined("what the first departing step adds up may well be true, though the reference does not")
     earlier = {c.shown for c in case.sample.computations if c.equation.end <= computation.equation.start}
     said = case.sample.step_text(computation.step)
     words = f"{said}\n{case.reference.step_text(right.step)}"
@@ -169,6 +185,24 @@ def departure(
             return missing(case, step, computation, skipped, random)
     explanation = _reason(case, computation, right, kind, words, random, is_sure)
     return Error(step, kind, quote(case.sample, step, _at(computation, step)), explanation)
+
+
+def _may_be_true(case: Case, computation: Computation, right: Computation) -> bool:
+    """Whether a sum or difference of right values is not known to be wrong.
+
+    ``3 + 4 = 7 hours in total`` is true wherever three and four hours are; only as the answer, or in words of a step
+    that has other numbers, it says something false.
+    """
+    if computation.shown == case.answer or not computation.is_true or not set(computation.symbols) <= {"+", "-"}:
+        return False
+    before = {c.shown for c in case.sample.computations if c.equation.start < computation.equation.start and c.is_true}
+    if any(value not in case.paths.said | before for value in computation.operand_values):
+        return False
+    things = [units_of_value(case.question, value) for value in computation.operand_values]
+    if len(things) == 2 and all(things) and things[0].isdisjoint(things[1]):
+        return False  # feet and inches
+    is_part = set(right.symbols) == {"+"} and not without(computation.operand_values, right.operand_values)
+    return is_part or not is_said_alike(case.sample, computation, case.reference, right, case.question)
 
 
 def _is_shown(case: Case, kind: str, wrong: Computation, right: Computation) -> bool:
@@ -188,16 +222,32 @@ def _is_shown(case: Case, kind: str, wrong: Computation, right: Computation) -> 
         )
     if kind == "missing_step" and not extra:
         return {*wrong.symbols, *right.symbols} == {"+"}
-    if kind == "operator_error" and len(wrong.symbols) != 1:
-        return False
+    if kind == "operator_error":
+        return _is_relation_stated(case, wrong, right)
     is_figure = kind == "referencing_context_value_error"
+    is_said = lacking and not case.paths.said.isdisjoint((lacking[0], lacking[0] * 100))
+    if is_figure and is_said and _is_from_nowhere(case, extra[0], found) and right.symbols == wrong.symbols:
+        return True  # a figure that nobody said, in the place of one that the question says
     min_shared = MIN_SHARED_FIGURE if is_figure else MIN_SHARED
     if not is_said_alike(case.sample, wrong, case.reference, right, case.question, min_shared):
         return False
     if kind == "missing_step":
         made = next((c for c in case.paths.computations if c.shown == lacking[0]), None)
         return made is not None and extra[0] in made.operand_values and extra[0] in found
-    return not is_figure or extra[0] in case.paths.said
+    return not is_figure or not case.paths.said.isdisjoint((extra[0], extra[0] * 100))
+
+
+def _is_from_nowhere(case: Case, value: Fraction, found: Set[Fraction]) -> bool:
+    return value not in found and value not in case.paths.allowed and value * 100 not in case.paths.said
+
+
+def _is_relation_stated(case: Case, wrong: Computation, right: Computation) -> bool:
+    """Whether a step's own words call for the right operation and not for the one that it has."""
+    if len(wrong.symbols) != 1 or len(right.symbols) != 1:
+        return False
+    said = words_of_step(case.sample, wrong.step)
+    is_stated = _STATES[right.symbols[0]].search(said) if right.symbols[0] in _STATES else None
+    return is_stated is not None and not names_operation(said, wrong.symbols[0])
 
 
 def _at(computation: Computation, step: int) -> Equation | None:

@@ -73,14 +73,16 @@ def find(case: Case) -> Finding:
         added = _added(case, wrong)
         if added is not None:
             return added
-    right = _counterpart(wrong, candidates)
-    kind = _kind(case, wrong, right) if _is_in_its_place(case, wrong, right) else "departed"
+    in_place = {c for c in candidates if _is_in_its_place(case, wrong, c, position)}
+    right = _counterpart(wrong, candidates, in_place)
+    kind = _kind(case, wrong, right) if right in in_place else "astray"
     if kind in ("operand", "missing"):
         skipped = _skipped(case, without(right.operand_values, wrong.operand_values), done)
         if skipped is not None:
             kind, right = "missing", skipped
-    if kind == "departed":
-        right = _counterpart(wrong, ready_ones(case.question, candidates, done))
+    ready = ready_ones(case.question, candidates, done) if kind in ("astray", "departed") else [right]
+    if right not in ready or kind == "astray":
+        kind, right = "astray", _next(case, ready)
     if right in done:
         raise Declined("all that the correct solution computes has been computed before")
     if wrong.shown == right.shown or _is_same_work(wrong, right):
@@ -89,12 +91,32 @@ def find(case: Case) -> Finding:
     return Finding(kind, wrong, shown, right, right.shown, done)
 
 
-def _is_in_its_place(case: Case, wrong: Computation, right: Computation) -> bool:
-    """Whether the two computations are known to be about the same thing: so one can be said to stand for the other."""
-    position = gold_position(case.prefix, case.gold, case.wrong_step)
+def _is_in_its_place(case: Case, wrong: Computation, right: Computation, position: int | None) -> bool:
+    """Whether the two computations are known to be about the same thing: so one can be said to stand for the other.
+
+    Where the type says so, their numbers show it; else their words do, and a number that both have.
+    """
     if position and right.step == position:
         return True
-    return is_said_alike(case.prefix, wrong, case.gold, right, case.question)
+    shared = len(right.operand_values) - len(without(right.operand_values, wrong.operand_values))
+    if case.error_type == "operator_error" and sorted(wrong.operand_values) == sorted(right.operand_values):
+        return True
+    if case.error_type in _REFERENCING and wrong.symbols == right.symbols and len(differing(wrong, right)) == 1:
+        return True
+    return shared > 0 and is_said_alike(case.prefix, wrong, case.gold, right, case.question)
+
+
+def _next(case: Case, ready: list[Computation]) -> Computation:
+    """What the correct solution works out next.
+
+    Raises:
+        Declined: the mistake seems to have said it before.
+    """
+    start = case.prefix.spans[case.wrong_step][0]
+    said = {q.value for q in case.prefix.quantities if q.end <= start and not q.is_word}
+    if ready[0].shown in said - {q.value for q in read_quantities(case.question)}:
+        raise Declined("what comes next seems to have been worked out before the wrong step")
+    return ready[0]
 
 
 def _is_same_work(wrong: Computation, right: Computation) -> bool:
@@ -130,8 +152,11 @@ def _claim_without_work(case: Case, right: Computation, done: Done) -> Finding:
     return Finding(kind, None, shown, right, right.shown, done)
 
 
-def _counterpart(wrong: Computation, candidates: list[Computation]) -> Computation:
-    """The computation of the correct solution that most resembles the wrong one; the first among equals."""
+def _counterpart(wrong: Computation, candidates: list[Computation], in_place: set[Computation]) -> Computation:
+    """The computation of the correct solution that most resembles the wrong one; the first among equals.
+
+    One that is about the same thing comes before one that merely has the same numbers.
+    """
     operands = sorted(wrong.operand_values)
 
     def likeness(right: Computation) -> tuple[int, int]:
@@ -141,9 +166,10 @@ def _counterpart(wrong: Computation, candidates: list[Computation]) -> Computati
             if value in others:
                 others.remove(value)
                 shared += 1
-        return (2 * shared - len(others) + (wrong.symbols == right.symbols), shared)
+        bonus = (wrong.symbols == right.symbols) + 3 * (right in in_place)
+        return (2 * shared - len(others) + bonus, shared)
 
-    best = max(candidates[:3], key=likeness)
+    best = max((c for place, c in enumerate(candidates) if place < 3 or c in in_place), key=likeness)
     return best if likeness(best)[1] else candidates[0]
 
 
@@ -167,12 +193,16 @@ def _kind(case: Case, wrong: Computation, right: Computation) -> str:
         return "operator"
     if wrong.symbols == right.symbols and len(differing(wrong, right)) == 1:
         return _operand_kind(case, wrong, right)
+    if not without(wrong.operand_values, right.operand_values) and set(right.symbols) == {"+"} == set(wrong.symbols):
+        return "partial"
     return "missing" if case.error_type == "missing_step" else "departed"
 
 
 def _operand_kind(case: Case, wrong: Computation, right: Computation) -> str:
     """Where one operand differs: what can be said of the two values."""
     bad, good = differing(wrong, right)[0]
+    if good == 100 and "/" in right.symbols:
+        return "departed"  # of a percentage, whatever else there are 100 of
     named = {"unit_conversion_error": "converted", "counting_error": "counted"}.get(case.error_type)
     if named is not None:
         return named

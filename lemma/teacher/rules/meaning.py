@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from lemma.checks.nouns import units_of, units_of_value
+from lemma.checks.nouns import are_of_another, units_of, units_of_value
 from lemma.checks.words import content_stems
 from lemma.teacher.rules.reading import Computation, Solution
 
@@ -50,6 +50,26 @@ _KIN: Final = re.compile(
 )
 
 
+_COMPARED: Final = re.compile(
+    r"[^.,;:=\n]{0,25}?\b(?:more|less|fewer|older|younger|taller|shorter|longer|cheaper|faster|slower)\b", re.IGNORECASE
+)
+_MONTHS: Final = "month|January|February|April|June|July|August|September|October|November|December"
+_PERIODS: Final = tuple(
+    re.compile(rf"\b(?:{period})", re.IGNORECASE)
+    for period in ("year|annual", _MONTHS, "week", "day|daily", "hour", "minute", "second(?:s|\\b)")
+)
+
+
+def _is_compared(solution: Solution, computation: Computation) -> bool:
+    """Whether a result is said to be a difference: ``9 times less``, ``2 more notebooks than``."""
+    result = computation.equation.result
+    return result is not None and _COMPARED.match(solution.text, result.end) is not None
+
+
+def _periods(text: str) -> frozenset[int]:
+    return frozenset(place for place, pattern in enumerate(_PERIODS) if pattern.search(text))
+
+
 def _relations(text: str) -> frozenset[int]:
     return frozenset(place for place, pattern in enumerate(_RELATIONS) if pattern.search(text))
 
@@ -81,8 +101,12 @@ def is_said_alike(
     """
     here, there = mine.step_text(computation.step), theirs.step_text(other.step)
     units, others = units_of(mine.text, computation.equation), units_of_value(theirs.text, other.shown)
-    if units and others and units.isdisjoint(others):
+    if are_of_another(units, others):
         return False
+    if _is_compared(mine, computation) != _is_compared(theirs, other):
+        return False  # nine less is not nine
+    if _periods(there) and _periods(here) - _periods(there):
+        return False  # sixty a week are not sixty a month
     names = frozenset(_NAME.findall(question))
     mine_of, theirs_of = _last_name(mine, computation, names), _last_name(theirs, other, names)
     if mine_of and theirs_of and mine_of != theirs_of:

@@ -98,6 +98,18 @@ DEPARTED: Final = (
     "{open} that {wrong} doesn't lead to what is asked. {reason}What comes next is {right_work} = {right}.",
     "{open} the problem doesn't lead to {wrong_work}. {reason}What it takes here is {right_work} = {right}.",
 )
+ASTRAY: Final = (
+    "{open} does {wrong_work} fit the problem? I don't think so. What comes next is {right_work} = {right}.",
+    "{open} {wrong_work} isn't something that the problem calls for. The next thing to work out is "
+    "{right_work} = {right}.",
+    "{open} I don't see how {wrong} leads to what is asked. From what I know, I can next take {right_work} = {right}.",
+    "{open} the problem doesn't lead to {wrong_work}. Going by what it says, the next step is {right_work} = {right}.",
+)
+PARTIAL: Final = (
+    "{open} {wrong_work} leaves something out. With all that belongs to it, it is {right_work} = {right}.",
+    "{open} {wrong} can't be all of it: something is missing in {wrong_work}. It has to be {right_work} = {right}.",
+    "{open} did I add everything up? No, {wrong_work} is only a part of it. The whole is {right_work} = {right}.",
+)
 COMPUTED_PROPERLY: Final = (
     "{open} {wrong_work} = {wrong} is computed properly, but it isn't what the problem describes. {reason}"
     "What I need is {right_work} = {right}.",
@@ -163,6 +175,8 @@ _SENTENCE: Final = re.compile(
     r"[^.!?\n]+(?:(?:\.(?=\d)|(?<=Mr)\.|(?<=Mrs)\.|(?<=Ms)\.|(?<=Dr)\.|(?<=St)\.)[^.!?\n]*)*[.!?]?"
 )
 MAX_SENTENCE_CHARS: Final = 150
+MIN_LEAD: Final = 2
+"""Words that a step shares with one sentence more than with any other that says the same number."""
 
 
 def work_text(text: str, work: Expression, values: tuple[Fraction, ...] | None = None) -> str:
@@ -189,7 +203,7 @@ def work_text(text: str, work: Expression, values: tuple[Fraction, ...] | None =
             pieces.append(f"{part.currency}{digits}{'%' if part.is_percent else ''}")
             index += 1
     tail = _NOT_BRACKETS.sub("", text[at : work.end])
-    whole = "".join(pieces) + tail
+    whole = ("".join(pieces) + tail).replace("()", "")
     if whole.count("(") != whole.count(")"):
         whole = whole.replace("(", "").replace(")", "")
     return whole.strip()
@@ -202,7 +216,7 @@ def sentence_about(question: str, value: Fraction, step: str = "") -> str:
     Empty if it is too long to quote, asks something, or has no word of a step that is given.
     """
     stems = content_stems(step)
-    best, most = "", 0 if step else -1
+    best, most, second = "", 0 if step else -1, -1
     for quantity in read_quantities(question):
         if quantity.value != value:
             continue
@@ -210,9 +224,11 @@ def sentence_about(question: str, value: Fraction, step: str = "") -> str:
             if match.start() <= quantity.start < match.end():
                 sentence = match.group().strip()
                 shared = len(stems & content_stems(sentence))
+                if sentence != best and (best or shared <= most):
+                    second = max(second, min(shared, most))
                 if shared > most and not ("?" in sentence or len(sentence) > MAX_SENTENCE_CHARS or "<" in sentence):
                     best, most = sentence, shared
-    return best
+    return best if not step or most >= second + MIN_LEAD else ""
 
 
 def only_phrase_about(question: str, value: Fraction) -> str:
