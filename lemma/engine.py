@@ -424,11 +424,16 @@ class Engine:
         if math.isinf(wait_s):
             return
         when = self._loop.time() + max(0.001, wait_s)
-        if self._alarm is not None and not self._alarm.cancelled():
-            if self._loop.time() < self._alarm.when() <= when:
+        if self._alarm is not None:
+            if self._alarm.when() <= when:
                 return
             self._alarm.cancel()
-        self._alarm = self._loop.call_at(when, self._fill)
+        self._alarm = self._loop.call_at(when, self._wake)
+
+    def _wake(self) -> None:
+        # forgotten first: a loop may wake a little early, and an alarm that rang must not pass for one to come
+        self._alarm = None
+        self._fill()
 
     async def _call(self, job: _Job, place: Any, reservation: Reservation | None) -> None:
         key = job.chain.request.key
