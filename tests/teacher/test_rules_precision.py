@@ -129,8 +129,8 @@ def test_what_is_true_though_the_reference_does_not_say_it_is_no_error(of: Probl
                     "120 x $2 = "
                     "$240.\nThe answer is: 240"),
         (COOKIES, "Max has 12 more cookies than the Cookie Monster, so the Cookie Monster has 12 cookies.\nSummer has "
-                  "23 more cookies than Max, so Summer has 23 + 12 = 35 cookies\nIn total, they have 12 + 35 + 68 = 115 "
-                  "cookies\nThe answer is: 115"),
+                  "23 more cookies than Max, so Summer has 23 + 12 = 35 cookies\nIn total, they have 12 + 35 + 68 = "
+                  "115 cookies\nThe answer is: 115"),
     ],
     ids=["less than", "a month for a week", "dozens", "no work"],
 )  # fmt: skip
