@@ -33,7 +33,7 @@ def test_there_are_enough_attacks() -> None:
     assert len(set(attacks())) >= 100
 
 
-def test_attacks_run_no_code_raise_nothing_and_end_within_a_second(
+def test_attacks_run_no_code_raise_nothing_and_end_within_seconds(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -50,7 +50,7 @@ def test_attacks_run_no_code_raise_nothing_and_end_within_a_second(
                 peak = max([peak, *map(_peak_mb, sandbox.worker_pids())])
         assert not canary.exists(), attack
         assert set(os.listdir(tmp_path)) <= {"canary"}, attack
-    assert slowest[0] < 1.0, slowest
+    assert slowest[0] < 3.0, slowest
     assert peak < 1024
 
 
@@ -60,7 +60,7 @@ def test_an_attack_on_both_sides_is_never_different_from_itself(sandbox: Sandbox
         text = attack.replace("CANARY", str(canary))
         start = time.perf_counter()
         assert compare(text, text, sandbox=sandbox) is not Verdict.DIFFERENT, attack[:60]
-        assert time.perf_counter() - start < 1.0, attack[:60]
+        assert time.perf_counter() - start < 3.0, attack[:60]
     assert not canary.exists()
 
 
@@ -71,7 +71,7 @@ def test_attacks_inside_solutions_are_extracted_without_harm(tmp_path: Path) -> 
         for solution in (text, f"The answer is {text}.", f"\\boxed{{{text}}}", f"#### {text}", f"Answer: {text}\n" * 3):
             start = time.perf_counter()
             extract_answer(solution)
-            assert time.perf_counter() - start < 1.0, attack[:60]
+            assert time.perf_counter() - start < 3.0, attack[:60]
     assert not canary.exists()
 
 
