@@ -155,7 +155,8 @@ class Engine:
         self._failing_since: float | None = None
         self._refused = 0
         self._is_exhausted = False
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.Handle | None = None
+        self._alarm_at = 0.0  # uvloop's handle of what is due at once does not know when
 
     def run(self) -> None:
         """Works until every part is finished.
@@ -425,10 +426,10 @@ class Engine:
             return
         when = self._loop.time() + max(0.001, wait_s)
         if self._alarm is not None:
-            if self._alarm.when() <= when:
+            if self._alarm_at <= when:
                 return
             self._alarm.cancel()
-        self._alarm = self._loop.call_at(when, self._wake)
+        self._alarm, self._alarm_at = self._loop.call_at(when, self._wake), when
 
     def _wake(self) -> None:
         # forgotten first: a loop may wake a little early, and an alarm that rang must not pass for one to come
