@@ -21,6 +21,7 @@ from lemma.errors import RunError
 from lemma.evaluate.stage import EvalStage
 from lemma.exporting import ExportWork, RunSource
 from lemma.exports import StageFacts, formats_of
+from lemma.failures import FailureLog
 from lemma.injection import Injection
 from lemma.ledger import budget_of, read_ledger, total_cost
 from lemma.plugins import load_plugins
@@ -316,6 +317,7 @@ class Pipeline:
             self._options.quiet,
             draws=self._config.analyze.votes if work.stage.name == "analyze" else 1,
             outcome=lambda part: _outcome(work, part),
+            failures=FailureLog(self._run, work.stage.name),
         )
         try:
             Engine(work.stage, parts, teacher, meter, **options).run()

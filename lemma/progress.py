@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from lemma.budget import cost_usd
 from lemma.config import Prices
+from lemma.failures import FailureLog
 from lemma.stages.base import Reply, Usage
 from lemma.teacher.base import CallFailed
 from lemma.terminal import flat
@@ -33,6 +34,7 @@ class ProgressMeter:
         clock: monotonic seconds.
         draws: replies that make a unit.
         outcome: part → (kept, rejected) once it is on disk; None where it has no such thing.
+        failures: counts calls that fail, for whoever looks at the run later.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ProgressMeter:
         clock: Callable[[], float] = time.monotonic,
         draws: int = 1,
         outcome: Callable[[int], tuple[int, int] | None] | None = None,
+        failures: FailureLog | None = None,
     ) -> None:
         self._stage = stage
         self._total = total
@@ -54,6 +57,7 @@ class ProgressMeter:
         self._clock = clock
         self._draws = draws
         self._outcome = outcome
+        self._failure_log = failures
         self._is_terminal = self._stream.isatty()
         self._settled = 0
         self._from_disk = 0
@@ -102,6 +106,8 @@ class ProgressMeter:
     def tick(self, in_flight: int) -> None:
         """Some seconds have passed, whether or not anything happened; so many calls are in flight."""
         self._in_flight = in_flight
+        if self._failure_log is not None:
+            self._failure_log.save_now_and_then()
         if self._bar is not None:
             self._refresh()
             self._bar.refresh()
@@ -111,6 +117,8 @@ class ProgressMeter:
     def failed(self, error: CallFailed) -> None:
         """A call failed and will be made again: the first is told, then one every half minute."""
         self._failures += 1
+        if self._failure_log is not None:
+            self._failure_log.count(error.kind)
         now = self._clock()
         if self._last_failure_line is None or now - self._last_failure_line > FAILURE_LINE_S:
             self._last_failure_line = now
@@ -126,6 +134,8 @@ class ProgressMeter:
 
     def close(self) -> None:
         """Ends the line."""
+        if self._failure_log is not None:
+            self._failure_log.save()
         self._in_flight = 0
         if self._bar is not None:
             self._bar.set_postfix_str(", ".join(self._facts()), refresh=True)

@@ -7,6 +7,7 @@
     RUN/<stage>/part-00000.manifest         what the part was made from; written last, so the part is whole
     RUN/<stage>/rejected/part-00000.jsonl   units that gave no record, with their reasons
     RUN/<stage>/replies/part-00000.jsonl    see `lemma.replies`
+    RUN/<stage>/failed_calls.json           how the asking went; see `lemma.failures`
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 # Usage: bash scripts/test_browser.sh [PYTEST ARGUMENT]...      (such as: -k axe)
 set -euo pipefail
 case "${1:-}" in -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit ;; esac
-if ! command -v chromium chromium-browser google-chrome >/dev/null; then
+if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then
     echo "installing Debian's chromium …" >&2
     as_root=""
     [ "$(id -u)" = 0 ] || as_root=sudo

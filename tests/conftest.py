@@ -33,7 +33,7 @@ def files_of(run: Path, *, with_replies: bool = False) -> dict[str, bytes]:
 
     Nor what a manifest says of the money: that counts replies which the present configuration has no use for as well.
     """
-    skip = {".lock", "run.yaml", "strays.json"}
+    skip = {".lock", "run.yaml", "strays.json", "failed_calls.json"}
     return {
         str(path.relative_to(run)): _without_money(path)
         for path in sorted(run.rglob("*"))

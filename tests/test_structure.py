@@ -43,7 +43,7 @@ LAYERS = [
     {"replies", "exports", "teacher", "derive", "deriver", "budget"},
     # code of the user's own
     {"plugins"},
-    {"engine"},
+    {"engine", "failures"},
     {"batch"},
     # a run's folder
     {"problems", "distribution", "runfile", "summary", "progress", "ledger"},

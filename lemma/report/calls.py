@@ -1,6 +1,6 @@
 """When a run's replies came: calls, retries and tokens over time, read off the replies, which carry their arrival.
 
-Only what was answered is kept on disk: a call that the endpoint turned away (429, 503) leaves no reply.
+Calls that gave no reply are counted apart: `lemma.failures`.
 """
 
 from __future__ import annotations

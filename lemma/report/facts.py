@@ -13,6 +13,7 @@ from lemma.config import Config
 from lemma.counts import ASKING_STAGES, RunCounts, TrajectoryKind, count_rows, count_run, finished_parts
 from lemma.errors import ConfigError
 from lemma.exporting import last_stage
+from lemma.failures import FailedCalls, read_failed_calls
 from lemma.ledger import LedgerLine, read_ledger, total_cost
 from lemma.pipeline import Pipeline
 from lemma.plan import PLAN_FILE
@@ -40,6 +41,8 @@ class RunFacts:
     """Exported rows by kind."""
     ledger: list[LedgerLine]
     calls: Calls
+    failed: Mapping[str, FailedCalls]
+    """Stage → its calls that gave no reply; stages without any are not there."""
     estimate: Mapping[str, Any] | None
     """What `lemma plan -o` or `lemma pilot` kept."""
     audit: Audit | None
@@ -90,6 +93,7 @@ def read_facts(run: Path, name: str, number: int) -> RunFacts:
         rows=count_rows(run),
         ledger=read_ledger(run, config, fresh, counts.parts),
         calls=read_calls(run, ASKING_STAGES),
+        failed={stage: one for stage in ASKING_STAGES if (one := read_failed_calls(run, stage)).stretches},
         estimate=read_json(run / PLAN_FILE),
         audit=read_audit(run, last),
         findings=scan_run(run, parts, last, number),

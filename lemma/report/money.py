@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from lemma.counts import ASKING_STAGES
+from lemma.failures import FAILURES, FailedCalls
 from lemma.ledger import OUTCOMES, LedgerLine, total_cost
 from lemma.plan import money
-from lemma.report.calls import Bin, Calls
+from lemma.report.calls import MOST_BINS, Bin
 from lemma.report.charts import Bar, Point, over_time, stacked
 from lemma.report.facts import RunFacts
 from lemma.report.figures import Cell, Figure, Section, Table, figure, percent, titled
@@ -22,6 +23,7 @@ def costs(runs: Sequence[RunFacts]) -> list[Section]:
     figures = []
     for facts in runs:
         figures += [_tokens(facts, runs), _outcomes(facts, runs), *_estimate(facts, runs), *_over_time(facts, runs)]
+        figures += _failed(facts, runs)
     return [Section("cost", "Cost", "Tokens, cost, calls", figures)]
 
 
@@ -96,7 +98,7 @@ def _over_time(facts: RunFacts, runs: Sequence[RunFacts]) -> list[Figure]:
     empty = Bin()
     stretches = {number: calls.bins.get(number, empty) for number in numbers}
     rows: list[list[Cell]] = [
-        [_when(calls, at), one.calls, one.retries, one.refused, one.input_tokens, one.output_tokens]
+        [_when(at * calls.width_s), one.calls, one.retries, one.refused, one.input_tokens, one.output_tokens]
         for at, one in sorted(calls.bins.items())[-SHOWN_STRETCHES:]
     ]
     counted, tokens = [], []
@@ -106,8 +108,8 @@ def _over_time(facts: RunFacts, runs: Sequence[RunFacts]) -> list[Figure]:
         tokens += [Point(time_s, one.input_tokens, "tokens sent"), Point(time_s, one.output_tokens, "tokens received")]
     head = ["from (UTC)", "calls", "retries", "refused", "tokens sent", "tokens received"]
     note = (
-        f"Replies as they arrived, every {_span(calls.width_s)}. Retries are second or later attempts. What the "
-        "endpoint turned away (429, 503) leaves no reply and cost nothing: it shows as gaps."
+        f"Replies as they arrived, every {_span(calls.width_s)}. Retries are second or later attempts. Calls that "
+        "gave no reply are not among them."
     )
     table = Table(head, rows)
     return [
@@ -118,8 +120,45 @@ def _over_time(facts: RunFacts, runs: Sequence[RunFacts]) -> list[Figure]:
     ]
 
 
-def _when(calls: Calls, number: int) -> str:
-    return datetime.fromtimestamp(number * calls.width_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
+def _failed(facts: RunFacts, runs: Sequence[RunFacts]) -> list[Figure]:
+    """Calls that gave no reply, by stage and over time; nothing where there were none."""
+    if not facts.failed:
+        return []
+    every = FailedCalls()
+    by_stage: list[list[Cell]] = []
+    bars = []
+    for stage, one in facts.failed.items():
+        every.merge(one)
+        kinds = one.kinds()
+        by_stage.append([stage, kinds.total(), *(kinds[kind] for kind in FAILURES)])
+        parts = [Bar(stage, kinds[kind], words) for kind, words in FAILURES.items() if kinds[kind]]
+        bars += [parts[0]._replace(said=f"{kinds.total():,}"), *parts[1:]]
+    while max(every.stretches) - min(every.stretches) >= MOST_BINS:
+        every.widen()
+    seen = [kind for kind in FAILURES if every.kinds()[kind]]
+    rows: list[list[Cell]] = [
+        [_when(at * every.width_s), *(kinds.get(kind, 0) for kind in seen)]
+        for at, kinds in sorted(every.stretches.items())[-SHOWN_STRETCHES:]
+    ]
+    points = [
+        Point(at * every.width_s, every.stretches.get(at, {}).get(kind, 0), FAILURES[kind])
+        for at in range(min(every.stretches), max(every.stretches) + 2)
+        for kind in seen
+    ]
+    note = (
+        "Each was made again later, cost no attempt of its unit and, as a rule, no money. 429: too many calls at once."
+    )
+    table = Table(["stage", "in all", *FAILURES.values()], by_stage)
+    over = Table(["from (UTC)", *(FAILURES[kind] for kind in seen)], rows)
+    when = f"When they failed, every {_span(every.width_s)}."
+    return [
+        figure(titled(facts, runs, "Calls without a reply"), note, table, stacked(bars)),
+        figure(titled(facts, runs, "Calls without a reply over time"), when, over, over_time(points)),
+    ]
+
+
+def _when(time_s: float) -> str:
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _span(seconds: int) -> str:

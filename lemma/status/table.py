@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from lemma.audit.report import status_line
+from lemma.failures import FAILURES
 from lemma.plan import money
 from lemma.terminal import flat
 
@@ -39,7 +40,7 @@ def status_table(status: Mapping[str, Any], columns: int = PLAIN_COLUMNS) -> str
     ]
     audited = [status_line(status["audit"])] if status["audit"] else []
     lines = [*_wrapped(head, columns), *_stages(status, columns), *_export(status, columns)]
-    for line in (tail, *mix, *audited, *status["warnings"]):
+    for line in (*_batches(status), tail, *mix, *audited, *status["warnings"]):
         lines += _wrapped(line, columns)
     return "\n".join(lines)
 
@@ -107,6 +108,9 @@ def _remarks(stage: Mapping[str, Any]) -> Iterator[str]:
         yield f"rejected: {_reasons(stage['reasons'])}"
     if stage["answered"]:
         yield f"in parts that are not finished: {stage['answered']} units answered"
+    if failed := stage["failed_calls"]["kinds"]:
+        kinds = ", ".join(f"{FAILURES[kind]} {calls}" for kind, calls in failed.items())
+        yield f"calls that gave no reply, and cost no attempt: {kinds}"
     old = stage["outdated"]
     if old["parts"]:
         yield (
@@ -142,6 +146,16 @@ def _export(status: Mapping[str, Any], columns: int) -> Iterator[str]:
     if export["units"] != there:
         text += f"; there are {there} trajectories now"
     yield from _wrapped(text, columns)
+
+
+def _batches(status: Mapping[str, Any]) -> Iterator[str]:
+    for one in status["batches"]:
+        count, requests = one["batches"], one["requests"]
+        yield (
+            f"{one['stage']}: {count} batch{'es' if count > 1 else ''} with {requests} "
+            f"request{'s' if requests > 1 else ''} under way, {one['done']} of them done when last looked at "
+            f"(`lemma batch status {status['run']}`)"
+        )
 
 
 def _replies(status: Mapping[str, Any]) -> str:

@@ -18,10 +18,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from lemma.audit.tally import figures_tree, read_audit
+from lemma.batch.waves import Waves, stages_with_waves
 from lemma.config import Config
 from lemma.counts import StageCounts, count_parts, count_run, expected_units
 from lemma.errors import ConfigError, RunError
 from lemma.exporting import last_stage
+from lemma.failures import read_failed_calls
 from lemma.ledger import LedgerLine, read_ledger, total_cost
 from lemma.pipeline import STAGES, Pipeline
 from lemma.plan import PLAN_FILE
@@ -147,6 +149,7 @@ def read_status(run: Path) -> dict[str, Any]:
         "tokens": sum(line.usage.input_tokens + line.usage.output_tokens for line in lines),
         "cost_usd": total_cost(lines),
         "estimate": read_json(run / PLAN_FILE),
+        "batches": _batches(run, warnings),
         "warnings": warnings,
         "injected": counts.injected,
         "audit": figures_tree(audit.figures) if audit else None,
@@ -217,6 +220,7 @@ class _Look:
                 model: self._spent([line for line in self._lines if line.model == model])
                 for model in sorted({line.model for line in self._lines})
             },
+            "failed_calls": _failed_calls(self._run, counts.stage),
         }
 
     def _spent(self, lines: Iterable[LedgerLine]) -> dict[str, Any]:
@@ -231,6 +235,39 @@ class _Look:
                 total.add(line.usage)
             spent[outcome] = {**total.model_dump(), "cost_usd": total_cost(some)}
         return spent
+
+
+def _failed_calls(run: Path, stage: str) -> dict[str, Any]:
+    calls = read_failed_calls(run, stage)
+    return {
+        "kinds": dict(calls.kinds()),
+        "width_s": calls.width_s,
+        "over_time": [
+            {"from_s": number * calls.width_s, "kinds": dict(kinds)}
+            for number, kinds in sorted(calls.stretches.items())
+        ],
+    }
+
+
+def _batches(run: Path, warnings: list[str]) -> list[dict[str, Any]]:
+    """What is under way at the endpoint, as it was last seen; what cannot be read is told among the warnings."""
+    found = []
+    for stage in stages_with_waves(run):
+        try:
+            wave = Waves(run, stage).open_wave()
+        except RunError as error:
+            warnings.append(str(error))
+            continue
+        if wave is not None:
+            found.append(
+                {
+                    "stage": stage,
+                    "batches": len(wave.open_batches),
+                    "requests": sum(batch.requests for batch in wave.open_batches),
+                    "done": sum(batch.finished for batch in wave.open_batches),
+                }
+            )
+    return found
 
 
 def holder(run: Path) -> str | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from lemma.stages.base import Reply, Request
 from lemma.teacher.throttle import RateLimits
+
+FailureKind = Literal["throttled", "server_error", "timeout", "connection", "unreadable", "other"]
+"""Why a call gave no reply: status 429; status 500 and above; no answer in time; no connection, or one that was broken
+off; a body that is no whole reply; another status."""
 
 
 class CallFailed(Exception):
@@ -16,7 +20,7 @@ class CallFailed(Exception):
         is_throttled: the endpoint asks for fewer calls (429, 503).
         retry_after_s: how long the endpoint asks to wait, in seconds.
         limits: what the endpoint's headers say of its limits.
-        is_silent: nothing came back at all: no connection, or no answer in time.
+        kind: what it is counted as.
     """
 
     def __init__(
@@ -25,14 +29,14 @@ class CallFailed(Exception):
         is_throttled: bool = False,
         retry_after_s: float | None = None,
         limits: RateLimits | None = None,
-        is_silent: bool = False,
+        kind: FailureKind = "other",
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.is_throttled = is_throttled
         self.retry_after_s = retry_after_s
         self.limits = limits
-        self.is_silent = is_silent
+        self.kind = kind
 
 
 @runtime_checkable

@@ -22,7 +22,7 @@ from lemma.config import Endpoint
 from lemma.errors import ConfigError, TeacherError
 from lemma.stages.base import Reply, Request, Usage
 from lemma.stages.reading import encodable
-from lemma.teacher.base import CallFailed
+from lemma.teacher.base import CallFailed, FailureKind
 from lemma.teacher.paced import PacedTeacher
 from lemma.teacher.pool import Address, Pool
 from lemma.teacher.throttle import RateLimits, read_limits
@@ -116,7 +116,8 @@ class OpenAITeacher(PacedTeacher):
             ) from None
         if kind == "refused":
             return Reply(request.key, "", "refused", detail=words, created_s=time.time())
-        raise CallFailed(words, status in (429, 503), retry_after_s(error.response.headers), limits) from None
+        wait_s = retry_after_s(error.response.headers)
+        raise CallFailed(words, status in (429, 503), wait_s, limits, _kind_of_status(status)) from None
 
     def _words(self, message: str) -> str:
         """What the endpoint says, as one line; servers have been seen to repeat the key, we must not."""
@@ -155,6 +156,12 @@ def kind_of_error(status: int, code: str | None, param: str | None) -> ErrorKind
     if status in (400, 413, 422):
         return "refused" if _about(param) in ("", "messages", "prompt") else "parameter"
     return "failed"
+
+
+def _kind_of_status(status: int) -> FailureKind:
+    if status == 429:
+        return "throttled"
+    return "server_error" if status >= 500 else "other"
 
 
 def _about(param: str | None) -> str:
@@ -219,7 +226,8 @@ def read_reply(request: Request, content: bytes) -> Reply:
     try:
         tree = read_body(content)
     except (ValueError, RecursionError) as error:
-        raise CallFailed(f"the body is no whole reply ({type(error).__name__}): {content[:200]!r}") from None
+        words = f"the body is no whole reply ({type(error).__name__}): {content[:200]!r}"
+        raise CallFailed(words, kind="unreadable") from None
     return reply_from(request.key, tree)
 
 
@@ -243,7 +251,8 @@ def reply_from(key: str, tree: Any, is_batch: bool = False) -> Reply:
         reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
         finish_reason = str(choice.get("finish_reason"))
     except (LookupError, TypeError, AttributeError) as error:
-        raise CallFailed(f"the body is no whole reply ({type(error).__name__}): {str(tree)[:200]!r}") from None
+        words = f"the body is no whole reply ({type(error).__name__}): {str(tree)[:200]!r}"
+        raise CallFailed(words, kind="unreadable") from None
     return Reply(
         key=key,
         text=encodable(text) if isinstance(text, str) else "",

@@ -85,9 +85,10 @@ class Wire:
             ) as response:
                 return Answer(response.status, response.headers, await response.read())
         except TimeoutError:
-            raise CallFailed(f"no answer within {self._timeout_s:g} s", is_silent=True) from None
+            raise CallFailed(f"no answer within {self._timeout_s:g} s", kind="timeout") from None
         except aiohttp.ClientError as error:
-            raise CallFailed(f"Connection error. {error or type(error).__name__}", is_silent=True) from None
+            words = f"Connection error. {error or type(error).__name__}"
+            raise CallFailed(words, kind="connection") from None
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -39,6 +39,7 @@ def status(**more: Any) -> dict[str, Any]:
         "projected_usd": 7.5,
         "spent": {"kept": spent(10), "open": spent(5)},
         "models": {"m": {"kept": spent(10), "open": spent(5)}},
+        "failed_calls": {"kinds": {}, "width_s": 60, "over_time": []},
     }
     tree = {
         "version": 1,
@@ -50,6 +51,7 @@ def status(**more: Any) -> dict[str, Any]:
         "export": None,
         "tokens": 2_469_134,
         "cost_usd": 3.0,
+        "batches": [],
         "estimate": {"stages": [{"stage": "analyze", "calls": 11_000, "total_usd": 8.0}]},
         "warnings": ["analyze: a warning that is rather long, so that it does not fit on a narrow line"],
         "injected": {},
@@ -66,6 +68,18 @@ def test_a_stage_is_one_line_with_all_that_is_known_of_it() -> None:
     assert line.endswith("2469k  $3.00 of about $7.50  11000 calls, $8.00  12.3/s, 8 min to go")
     assert reasons == "    rejected: judged_correct 300, teacher_declined 150, a 20, b 15, 15 for other reasons"
     assert answered == "    in parts that are not finished: 1000 units answered"
+
+
+def test_failed_calls_and_batches_under_way_are_a_line_each() -> None:
+    failed = {"kinds": {"throttled": 12, "timeout": 3}, "width_s": 60, "over_time": []}
+    tree = status(failed_calls=failed)
+    tree["batches"] = [{"stage": "analyze", "batches": 2, "requests": 80, "done": 7}]
+    lines = status_table(tree, 200).splitlines()
+    assert "    calls that gave no reply, and cost no attempt: 429 12, no answer in time 3" in lines
+    assert (
+        "analyze: 2 batches with 80 requests under way, 7 of them done when last looked at (`lemma batch status RUN`)"
+        in lines
+    )
 
 
 def test_what_is_not_known_is_not_shown_as_0() -> None:

@@ -18,7 +18,9 @@ import yaml
 
 from lemma.audit.rows import draw
 from lemma.audit.verdicts import CLAIMS, VerdictFile
+from lemma.batch.waves import WaveFacts, Waves, write_for_good
 from lemma.errors import RunError
+from lemma.failures import NAME, FailureLog
 from lemma.pipeline import STAGES, Options, Pipeline
 from lemma.plan import Plan, StagePlan, write_plan
 from lemma.status import read_status, status_table
@@ -87,12 +89,27 @@ def assert_agrees_with_files(run: Path, status: dict[str, Any]) -> None:
     assert all(stage["eta_s"] is None for stage in status["stages"])
 
 
+def begin_wave(run: Path) -> None:
+    """Two batches of the analysis that are under way."""
+    waves = Waves(run, "analyze")
+    facts = WaveFacts(
+        stage="analyze", number=1, kind="api", created_s=1.0, requests=80, batches=2, url="/v1/chat/completions",
+        cap_name="max_tokens", max_requests=50_000,
+    )  # fmt: skip
+    draft = waves.draft()
+    (draft / "rows.jsonl").write_bytes(b"")
+    wave = waves.commit(draft, facts, [50, 30])
+    wave.batches[0].status, wave.batches[0].finished = "submitted", 7
+    write_for_good(wave.path / "batch-00001.json", wave.batches[0])
+
+
 # ── the form ──
 
 
 MAPS = (
     (r"^(set_aside|export\.reasons|stages\[\]\.reasons)\.[^.]+$", r"\1.<reason>"),
     (r"^(stages\[\]\.spent)\.[^.]+", r"\1.<outcome>"),
+    (r"^(stages\[\]\.failed_calls\.(?:over_time\[\]\.)?kinds)\.[^.]+", r"\1.<kind>"),
     (r"^(stages\[\]\.models)\.[^.]+\.[^.]+", r"\1.<model>.<outcome>"),
     (r"^(injected)\.[^.]+", r"\1.<dataset>"),
     (r"^(injected\.<dataset>\.types)\.[^.]+", r"\1.<type>"),
@@ -128,13 +145,17 @@ def test_every_key_is_documented_and_every_documented_key_is_there(finished: Pat
     summary = json.loads((run / "problems/summary.json").read_bytes())
     summary["sources"][0]["set_aside"]["broken_json"] = 1
     (run / "problems/summary.json").write_text(json.dumps(summary))
+    log = FailureLog(run, "analyze")
+    log.count("throttled")
+    log.save()
+    begin_wave(run)
     found = {key for key in keys(read_status(run)) if not key.startswith("estimate.")}
     known = documented()
     spoken_of = {key for key in known if any(other.startswith((f"{key}.", f"{key}[")) for other in known)}
     estimate = {key for key in known if key.startswith("estimate.")}
     assert estimate == {"estimate.stages"} | {f"estimate.stages[].{key}" for key in ("stage", "calls", "total_usd")}
     assert estimate <= set(keys(read_status(run)))
-    assert found - {"stages"} == known - estimate - spoken_of
+    assert found - {"stages", "batches"} == known - estimate - spoken_of
     assert "warnings" in found
 
 
@@ -233,6 +254,27 @@ def test_a_plugin_that_is_gone_hides_no_counts(finished: Path, tmp_path: Path) -
     status = read_status(run)
     assert any("gone.py" in line for line in status["warnings"])
     assert status["stages"][-1]["outdated"]["kept"] == len(lines(run, "smooth"))
+
+
+def test_batches_under_way_are_told_and_a_damaged_wave_hides_no_counts(finished: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    assert read_status(run)["batches"] == []
+    begin_wave(run)
+    status = read_status(run)
+    assert status["batches"] == [{"stage": "analyze", "batches": 2, "requests": 80, "done": 7}]
+    assert "analyze: 2 batches with 80 requests under way, 7 of them done" in " ".join(status_table(status).split())
+    (run / "batches/analyze/wave-00001/batch-00002.json").write_text("{")
+    status = read_status(run)
+    assert status["batches"] == []
+    assert any("batch-00002.json: cannot be read: damaged" in line for line in status["warnings"])
+    assert_agrees_with_files(run, status)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"stretches": {"9e99": {}}}'], ids=["empty", "cut", "no time"])
+def test_a_damaged_count_of_failed_calls_hides_nothing_else(finished: Path, tmp_path: Path, damage: bytes) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / "correct" / NAME).write_bytes(damage)
+    assert read_status(run) == read_status(finished) | {"run": str(run)}
 
 
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir(), lambda path: path.write_text("x")])

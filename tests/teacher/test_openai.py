@@ -185,8 +185,9 @@ def test_a_body_that_is_no_whole_reply_is_a_failed_call(body: bytes) -> None:
 
 
 def test_a_slow_answer_is_a_failed_call() -> None:
-    with pytest.raises(CallFailed, match=r"no answer within 0\.2 s"):
+    with pytest.raises(CallFailed, match=r"no answer within 0\.2 s") as caught:
         ask(lambda call: Answer(b"", delay_s=20), timeout_s=0.2)
+    assert caught.value.kind == "timeout"
 
 
 def test_a_dropped_connection_is_a_failed_call() -> None:
