@@ -263,13 +263,13 @@ def test_a_sheet_goes_out_and_comes_back_by_the_command_line(run: Path, tmp_path
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("finished") / "run"
-    with Pipeline(run, example_config(limit=4), Options(quiet=True)) as pipeline:
+    with Pipeline(run, example_config(limit=12), Options(quiet=True)) as pipeline:
         pipeline.work(STAGES)
     return run
 
 
 def export(run: Path) -> str:
-    with Pipeline(run, example_config(limit=4), Options(quiet=True)) as pipeline:
+    with Pipeline(run, example_config(limit=12), Options(quiet=True)) as pipeline:
         pipeline.work(["export"])
     return (run / "export/README.md").read_text(encoding="utf-8")
 
