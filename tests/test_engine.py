@@ -60,7 +60,7 @@ def undisturbed(tmp_path: Path) -> dict[str, bytes]:
 def test_every_unit_is_asked_once(tmp_path: Path) -> None:
     teacher = work(tmp_path / "run", endpoint_config(), answers)
     assert set(teacher.asked.values()) == {1}
-    assert len(teacher.answered) == len(set(teacher.answered)) > 100
+    assert len(teacher.answered) == len(set(teacher.answered)) > 50
 
 
 def test_an_endpoint_and_a_program_give_the_same_records(tmp_path: Path, undisturbed: dict[str, bytes]) -> None:
