@@ -156,7 +156,7 @@ class Engine:
         self._refused = 0
         self._is_exhausted = False
         self._alarm: asyncio.Handle | None = None
-        self._alarm_at = 0.0  # uvloop's handle of what is due at once does not know when
+        self._alarm_at = 0.0  # when it rings
 
     def run(self) -> None:
         """Works until every part is finished.
@@ -170,8 +170,8 @@ class Engine:
         niceness = 0 if isinstance(self._teacher, Program) else NICENESS
         processes = max(1, min(_num_cores(), len(self._parts))) if self._is_pure else 1
         deriver = Deriver(self._derive, processes, niceness, self._heard)
-        with deriver as self._deriver, _calm_collector(), asyncio.Runner(loop_factory=_new_loop) as runner:
-            runner.run(self._run())
+        with deriver as self._deriver, _calm_collector():
+            asyncio.run(self._run())
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -556,15 +556,6 @@ def _calm_collector() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    """A loop in C where there is one for the platform: a call costs a tenth less of a core."""
-    try:
-        import uvloop
-    except ImportError:  # Windows
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 def _num_cores() -> int:
