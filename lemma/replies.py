@@ -241,6 +241,7 @@ class ReplyStore:
             if self._end and os.pread(descriptor, 1, self._end - 1) != b"\n":
                 # a crash cut the last line short: end it, so that it stays a line of its own
                 self._end += os.write(descriptor, b"\n")
+                self.broken_lines += 1
         self._appender = descriptor
 
     def sync(self) -> None:

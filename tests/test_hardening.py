@@ -296,7 +296,7 @@ def test_replies_that_cannot_be_read_are_told_and_asked_for_again(copied: Path, 
     assert len(told) == 1
     assert f" of the lines of replies cannot be read, cut short by a crash or damaged: {path} line " in told[0]
     seen = lemma("status", copied / "run")
-    assert told[0] in seen.stdout.splitlines()
+    assert told[0] in " ".join(seen.stdout.split())
     assert json.loads(lemma("status", copied / "run", "--json").stdout)["warnings"] == told
 
 
@@ -337,9 +337,8 @@ def test_a_configuration_of_another_version_is_told_and_replaced(
     tree = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(tree | {"lemma": "9.9", "config": tree["config"] | change}))
     seen = lemma("status", copied / "run")
-    assert seen.status == 1
-    assert is_one_clear_line(seen.stderr)
-    assert "was written by lemma 9.9" in seen.stderr
+    assert seen.status == 0  # what is there is counted, as far as it is known
+    assert "was written by lemma 9.9" in " ".join(seen.stdout.split())
     assert lemma("run", copied / "config.yaml", "-o", copied / "run").status == 0
     assert files_of(copied / "run") == files_of(whole / "run")
     assert lemma("status", copied / "run").status == 0
@@ -499,4 +498,8 @@ def test_the_wall_clock_only_stamps_replies_and_reads_when_to_ask_again() -> Non
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and (ast.unparse(node) in clocks or "mtime" in node.attr)
     }
-    assert users <= {"lemma/teacher/openai.py"}, "whoever decides by the wall clock is wrong when it jumps"
+    tell_how_it_goes = {f"lemma/{name}.py" for name in ("failures", "report/money", "status/pace", "status/tree")}
+    stamp = {"lemma/batch/asking.py", "lemma/batch/lines.py"}
+    assert users <= {"lemma/teacher/openai.py", *stamp, *tell_how_it_goes}, (
+        "whoever decides by the wall clock is wrong when it jumps"
+    )
