@@ -138,6 +138,7 @@ def test_plain_numbers_start_no_process_and_load_no_library() -> None:
     subprocess.run([sys.executable, "-c", script], cwd=root, check=True, timeout=30)
 
 
+@pytest.mark.slow
 def test_many_checks_leak_no_process_and_no_memory() -> None:
     _check_repeatedly(rounds=3_000)
 

@@ -35,6 +35,7 @@ def test_the_set_agrees_with_a_plain_set_also_when_it_grows() -> None:
     assert all(value in ours for value in plain)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_digests_need_less_than_four_megabytes() -> None:
     tracemalloc.start()
     try:
