@@ -15,6 +15,5 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-unset PYTHONDONTWRITEBYTECODE  # hundreds of short processes start: each would compile lemma anew
 # two files at a time: most tests wait for processes and servers of their own
 .venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"

@@ -370,7 +370,8 @@ def run_limited(config: Path, run: Path, limit: int) -> Ended:
         [*LEMMA, "run", str(config), "-o", str(run), "--quiet"],
         capture_output=True,
         text=True,
-        env=ENVIRONMENT,
+        # Python would keep the half of a compiled module that fits, for every process after this one to fail on
+        env={**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=limit_files,
         check=False,
         timeout=TIMEOUT_S,

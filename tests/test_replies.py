@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import subprocess
@@ -170,6 +171,8 @@ def test_a_full_disk_while_appending_keeps_the_file_whole(tmp_path: Path) -> Non
         text=True,
         check=True,
         timeout=60,
+        # Python would keep the half of a compiled module that fits, for every process after this one to fail on
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
     )
     lines = path.read_bytes().splitlines(keepends=True)
