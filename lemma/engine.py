@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lemma.derive import Chain
-from lemma.deriver import NICENESS, Deriver, Tell
+from lemma.deriver import COLLECT_EVERY, NICENESS, Deriver, Tell
 from lemma.errors import Incomplete, Interrupted, LemmaError, TeacherError
 from lemma.replies import ReplyStore, shared
 from lemma.shards import disk_errors
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 YIELD_EVERY = 64  # draws that are answered without waiting between two looks at signals and arriving replies
 START_EVERY = 16  # calls that are made ready before the first of them is sent
 SYNC_EVERY_S = 2.0
-COLLECT_EVERY = 50_000  # new objects
 REFUSALS_TOLERATED = 50  # from the start of a stage without a single answer
 
 
@@ -482,8 +481,6 @@ class Engine:
 
     def _delay(self, job: _Job, wait_s: float) -> None:
         heapq.heappush(self._delayed, (self._clock() + wait_s, next(self._order), job))
-
-    # ── both ──
 
     def _take(self, job: _Job, reply: Reply, is_stored: bool = False) -> None:
         """Keeps a reply, then decides what it leads to."""

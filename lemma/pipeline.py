@@ -336,10 +336,10 @@ class Pipeline:
         return sum(known) if len(known) == len(units) else None
 
     def _configured_teacher(self, role: str) -> Teacher | Program | Offline:
-        from lemma.teacher.rules import RulesTeacher
-
         endpoint = self._config.student if role == "student" else self._config.teacher
         if endpoint is None or endpoint.backend == "rules":
+            from lemma.teacher.rules import RulesTeacher  # a fifth of a second that a call should not wait for
+
             return RulesTeacher(self._config.answer_form)  # where no student is configured, nothing is asked
         if endpoint.backend == "batch":
             from lemma.batch.api import BatchApi
