@@ -408,6 +408,11 @@ class Config(Section):
             raise ValueError("must hold the place {answer} exactly once")
         return value
 
+    @property
+    def draws(self) -> int:
+        """Solutions that the student is asked for of each problem: as `eval` says where it is given, else `sample`."""
+        return self.sample.num_samples if self.eval is None else self.eval.greedy + self.eval.num_samples
+
     def content_of(self, *keys: str) -> dict[str, JsonValue]:
         """The content of some top-level keys, for a stage's fingerprint: ``{"teacher": {…}, "seed": 0}``.
 

@@ -303,7 +303,7 @@ def expected_units(run: Path, config: Config, stage: str, part: int, *, is_given
     if stage == "sample":
         given = Counter(problem for problem, _ in ProblemsFolder(run).given(part))
         asked = problems.kept - len(given) if config.student is not None else 0
-        return (given.total() if is_given_counted else 0) + asked * config.sample.num_samples
+        return (given.total() if is_given_counted else 0) + asked * config.draws
     if stage == "inject":
         return problems.kept * config.inject.per_problem
     if stage == "analyze":

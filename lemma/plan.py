@@ -1,5 +1,7 @@
 """What a run would take, before anything is spent: units, calls, tokens and cost by stage, less what is done.
 
+Of an evaluation (a configuration with `eval:`) that is the student's solutions alone.
+
 Prompt lengths are measured: the first problems of each dataset go through all stages in a temporary folder with the
 embedded teacher standing in for the models, and what would be sent is counted. Everything else is assumed (the tables
 below) until the run itself has replies to learn from; the plan says which. Nobody is called and nothing is written.
@@ -141,7 +143,7 @@ def measure(config: Config) -> tuple[dict[str, float], float]:
         tempfile.TemporaryDirectory() as folder,
         Pipeline(Path(folder) / "plan", config, Options(quiet=True), lambda line: None, lambda _: stand_in) as work,
     ):
-        work.work([name for name in STAGES if name != "export"])
+        work.work([name for name in STAGES if name != "export"] if config.eval is None else ["sample"])
         counts = work.sample_verdicts()
     wrong = counts["wrong"] / max(1, counts.total()) if not stand_in.chars.get("sample") else -1.0
     return {stage: sum(chars) / len(chars) for stage, chars in stand_in.chars.items()}, wrong
@@ -195,15 +197,29 @@ def make_plan(config: Config, run: Path | None = None) -> Plan:
     chars, wrong_share = measure(config)
     seen = observe(run, config)
     plan = Plan(problems)
-    student_calls = 0 if given or config.student is None else problems * config.sample.num_samples
+    student_calls = 0 if given or config.student is None else problems * config.draws
     samples = given or student_calls
+    units = {"sample": float(samples)}
+    if config.eval is None:
+        units |= _units_after(config, problems, samples, wrong_share, seen)
+    for stage, count in units.items():
+        draws = config.analyze.votes if stage == "analyze" else 1
+        calls = student_calls if stage == "sample" else count * draws * CALLS_A_UNIT[stage]
+        plan.stages.append(_stage_plan(config, stage, round(count), calls, chars.get(stage, 0.0), seen.get(stage)))
+    return plan
+
+
+def _units_after(
+    config: Config, problems: int, samples: int, wrong_share: float, seen: Mapping[str, Observed]
+) -> dict[str, float]:
+    """Stage after sampling → its units."""
     analyzed = seen.get("analyze")
     sampled = seen.get("sample")
     if sampled is not None and sampled.units >= ENOUGH_REPLIES and analyzed is not None and analyzed.units:
         wrong_share = analyzed.units / sampled.units
     elif wrong_share < 0:
         wrong_share = WRONG_SHARE
-    units = {"sample": samples, "analyze": samples * wrong_share, "inject": problems * config.inject.per_problem}
+    units = {"analyze": samples * wrong_share, "inject": float(problems * config.inject.per_problem)}
 
     injected = seen.get("inject")
     if injected is not None and injected.problems and injected.units >= ENOUGH_REPLIES:
@@ -219,11 +235,7 @@ def make_plan(config: Config, run: Path | None = None) -> Plan:
     units["correct"] = mistakes * len(config.correct.strategies)
     if config.smooth.scope != "off":
         units["smooth"] = units["correct"] * kept("correct")
-    for stage, count in units.items():
-        draws = config.analyze.votes if stage == "analyze" else 1
-        calls = student_calls if stage == "sample" else count * draws * CALLS_A_UNIT[stage]
-        plan.stages.append(_stage_plan(config, stage, round(count), calls, chars.get(stage, 0.0), seen.get(stage)))
-    return plan
+    return units
 
 
 def _stage_plan(
@@ -236,8 +248,11 @@ def _stage_plan(
         if observed is not None and observed.units >= ENOUGH_REPLIES:
             calls = units * observed.settled / observed.units
     else:
-        sent, written = chars / CHARS_A_TOKEN, float(OUTPUT_TOKENS[stage])
-        basis = f"prompts measured, {CHARS_A_TOKEN:g} characters a token; {OUTPUT_TOKENS[stage]} tokens a reply assumed"
+        tokens_a_reply = OUTPUT_TOKENS[stage]
+        if stage == "sample":  # a solution is never longer than its limit
+            tokens_a_reply = min(tokens_a_reply, (config.eval or config.sample).max_tokens)
+        sent, written = chars / CHARS_A_TOKEN, float(tokens_a_reply)
+        basis = f"prompts measured, {CHARS_A_TOKEN:g} characters a token; {tokens_a_reply} tokens a reply assumed"
     if stage in YIELD and (observed is None or observed.units < ENOUGH_REPLIES):
         basis += f"; {100 * YIELD[stage]:.0f} % kept assumed"
     endpoint = config.student if stage == "sample" else config.teacher
