@@ -91,7 +91,8 @@ def compare_runs(first: Path, second: Path) -> dict[str, Any]:
         "sets": [
             _pair_tree(name, [(mine[key], theirs[key]) for key in keys], is_greedy) for name, keys in groups.items()
         ],
-        "reflections": [_reflection_tree(name, one.tally, other.tally, is_greedy) for name in names],
+        "reflections": [_sides(name, "reflections", one.tally, other.tally, is_greedy) for name in names],
+        "cut_short": [_sides(name, "cut_short", one.tally, other.tally, is_greedy) for name in names],
         "error_types": _error_types(first, second),
     }
 
@@ -116,14 +117,12 @@ def _pair_tree(name: str, pairs: list[tuple[Fraction, Fraction]], is_greedy: boo
     }
 
 
-def _reflection_tree(name: str, one: Tally, other: Tally, is_greedy: bool) -> dict[str, Any]:
-    """How often replies reflect and how often that mends a wrong start, in each of the two."""
+def _sides(name: str, key: str, one: Tally, other: Tally, is_greedy: bool) -> dict[str, Any]:
+    """A figure of each of the two: how their replies reflect, or how many were cut."""
     tree: dict[str, Any] = {"set": name}
     way = "greedy" if is_greedy else "samples"
     for side, tally in (("first", one), ("second", other)):
-        found = [
-            set_tree[way]["reflections"] for set_tree in tally.trees() if set_tree["set"] == name and set_tree[way]
-        ]
+        found = [set_tree[way][key] for set_tree in tally.trees() if set_tree["set"] == name and set_tree[way]]
         tree[side] = found[0] if len(found) == 1 else None  # several models: no one figure
     return tree
 
@@ -172,7 +171,10 @@ def comparison_text(tree: Mapping[str, Any]) -> str:
     parts = [
         f"first: {first}; second: {second}; {'greedy' if tree['is_greedy'] else 'means over samples'}",
         table(["set", "problems", "first", "second", "difference", "better: first / second", "McNemar p"], rows),
-        table(["set", "", "reflects", "wrong turned right", "right turned wrong"], list(_reflection_rows(tree))),
+        table(
+            ["set", "", "reflects", "wrong turned right", "right turned wrong", "cut at the limit"],
+            list(_side_rows(tree)),
+        ),
     ]
     if sum(tree["unpaired"]):
         parts.append(f"Not compared: {tree['unpaired'][0]} problems of the first, {tree['unpaired'][1]} of the second.")
@@ -185,10 +187,12 @@ def comparison_text(tree: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _reflection_rows(tree: Mapping[str, Any]) -> Iterable[list[str]]:
-    for one in tree["reflections"]:
+def _side_rows(tree: Mapping[str, Any]) -> Iterable[list[str]]:
+    for one, cut in zip(tree["reflections"], tree["cut_short"], strict=True):
         for side in ("first", "second"):
             found = one[side]
             if found is not None:
                 turned = [found["wrong_turned_right"], found["right_turned_wrong"]]
-                yield [one["set"], side, share_text(found), *(f"{way['count']} of {way['of']}" for way in turned)]
+                counts = [f"{way['count']} of {way['of']}" for way in turned]
+                lost = f"{100 * cut[side]['share']:.1f} % ({cut[side]['replies']})"
+                yield [one["set"], side, share_text(found), *counts, lost]

@@ -14,6 +14,8 @@ from lemma.evaluate.intervals import ratio_interval, wilson
 from lemma.evaluate.items import EvalItem
 
 MIN_VOTES: Final = 2
+CUT: Final = "cut_short"
+"""The verdict of a reply that did not end within its limit."""
 _DIGITS: Final = 6
 
 
@@ -190,6 +192,7 @@ def _replies_tree(replies: _Replies) -> dict[str, Any] | None:
         "right": replies.verdicts["right"],
         **_clustered(replies.by_problem),
         "verdicts": dict(sorted(replies.verdicts.items())),
+        "cut_short": _cut(replies.verdicts),
         "reflections": {
             "replies": sum(hits for hits, _ in replies.reflecting),
             **_clustered(replies.reflecting),
@@ -198,6 +201,11 @@ def _replies_tree(replies: _Replies) -> dict[str, Any] | None:
             "right_turned_wrong": _turned(replies.starts["right"]),
         },
     }
+
+
+def _cut(verdicts: Counter[str]) -> dict[str, Any]:
+    """What a length limit ended: counted as wrong, though a longer limit might have made it right."""
+    return {"replies": verdicts[CUT], "share": round(verdicts[CUT] / verdicts.total(), _DIGITS)}
 
 
 def _turned(pairs: Sequence[tuple[int, int]]) -> dict[str, Any]:

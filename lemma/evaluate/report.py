@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
+
+from lemma.evaluate.figures import CUT
 
 Tree = Mapping[str, Any]
 
@@ -52,16 +54,43 @@ def _accuracy(results: Tree, has_models: bool) -> str:
         if any(one[way] is not None for one in sets)
     ]
     head = [*(["set", "model"] if has_models else ["set"]), "problems", *(head for _, head in ways)]
+    asked = results["asked"]
+    known = {"right", "wrong", *([CUT] if asked else [])}  # the last has a column of its own
     rows = [
-        [*_label(one, has_models), str(one["problems"]), *(_way_text(one[way], way) for way, _ in ways), _lost(one)]
+        [
+            *_label(one, has_models),
+            str(one["problems"]),
+            *(_way_text(one[way], way) for way, _ in ways),
+            *([cut_text(one)] if asked else []),
+            _lost(one, known),
+        ]
         for one in sets
     ]
     if any(mean["sets"] > 1 for mean in results["averages"]):
         for mean in results["averages"]:
             shares = [f"{100 * mean[way]:.1f} %" if mean[way] is not None else NONE for way, _ in ways]
             name = ["average", mean["model"]] if has_models else ["average"]
-            rows.append([*name, "", *shares, ""])
-    return table([*head, "not right, beside wrong"], rows)
+            cut = [cut_text(*(one for one in sets if one["model"] == mean["model"]))] if asked else []
+            rows.append([*name, "", *shares, *cut, ""])
+    text = table([*head, *(["cut at the limit"] if asked else []), "neither right nor wrong"], rows)
+    if asked and any(cut_of(one)[0] for one in sets):
+        text += (
+            f"\n\nReplies cut at the limit (eval.max_tokens: {asked['max_tokens']}, or the server's own) count as "
+            "wrong, as is usual; a higher limit may find some of them right."
+        )
+    return text
+
+
+def cut_of(one: Tree) -> tuple[int, int]:
+    """(replies cut at the limit, all replies) of a set."""
+    told = [one[way] for way in ("greedy", "samples") if one[way] is not None]
+    return sum(way["cut_short"]["replies"] for way in told), sum(way["replies"] for way in told)
+
+
+def cut_text(*sets: Tree) -> str:
+    """``12.5 % (20 of 160)``: the share of all replies that were cut at the limit."""
+    cut, replies = (sum(counts) for counts in zip(*map(cut_of, sets), strict=True))
+    return f"{100 * cut / replies:.1f} % ({cut} of {replies})" if replies else NONE
 
 
 def _way_text(one: Tree | None, way: str) -> str:
@@ -71,12 +100,12 @@ def _way_text(one: Tree | None, way: str) -> str:
     return share_text(one) + (f" of {number}" if number is not None else "")
 
 
-def _lost(one: Tree) -> str:
-    """What became of replies that were neither right nor wrong."""
+def _lost(one: Tree, known: Collection[str]) -> str:
+    """What became of replies, beside those of the known verdicts."""
     counts: dict[str, int] = {}
     for way in ("greedy", "samples"):
         for verdict, count in (one[way] or {"verdicts": {}})["verdicts"].items():
-            if verdict not in ("right", "wrong"):
+            if verdict not in known:
                 counts[verdict] = counts.get(verdict, 0) + count
     aside = sum((one.get("set_aside") or {}).values())
     said = [f"{count} {verdict.replace('_', ' ')}" for verdict, count in sorted(counts.items())]

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from lemma.configfile import load_config
 from lemma.errors import RunError
 from lemma.evaluate.benchmarks import BENCHMARKS
 from lemma.evaluate.command import compare, measure
+from lemma.plan import make_plan
 from lemma.records import content_hash
+from lemma.status import read_status
 from tests.conftest import MockServer
 from tests.protocol.commands import run_lemma, write_config
 
@@ -161,10 +164,27 @@ def test_a_model_that_never_stops_is_wrong_and_it_is_told(tmp_path: Path, mock_s
     replies = {("gsm8k", row): right(row) if row < 5 else endless for row in range(PROBLEMS)}
     server = mock_server("--reply-file", write_replies(tmp_path / "rules.jsonl", replies))
     config = eval_config(tmp_path, server.base_url, write_sets(tmp_path, ["gsm8k"]), max_tokens=50)
-    assert "15 cut short" in measured(config, tmp_path / "run")
+    said = measured(config, tmp_path / "run")
+    assert "| cut at the limit " in said
+    assert "| 75.0 % (15 of 20) " in said
+    assert "eval.max_tokens: 50" in said
     greedy = results_of(tmp_path / "run")["sets"][0]["greedy"]
     assert (greedy["right"], greedy["replies"], greedy["verdicts"]) == (5, PROBLEMS, {"cut_short": 15, "right": 5})
+    assert (greedy["share"], greedy["cut_short"]) == (0.25, {"replies": 15, "share": 0.75})
     assert server.stats()["requests"] == PROBLEMS  # none is asked again with a raised limit
+    compared = compare(tmp_path / "run", tmp_path / "run", False)
+    assert compared.count("| 75.0 % (15) ") == 2
+
+
+def test_the_share_of_cut_replies_is_told_by_set_and_for_all_ways_of_asking(tmp_path: Path, mock_server: Start) -> None:
+    replies = {("gsm8k", row): "and so on " * 200 for row in range(5)}
+    replies |= {(name, row): right(row) for name, row in (("gsm8k", 5), *(("math", row) for row in range(6)))}
+    server = mock_server("--reply-file", write_replies(tmp_path / "rules.jsonl", replies))
+    sets = write_sets(tmp_path, ["gsm8k", "math"], 6)
+    said = measured(eval_config(tmp_path, server.base_url, sets, num_samples=1, max_tokens=50), tmp_path / "run")
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said.split("\n\n")[0].splitlines()]
+    cut = {row[0]: row[cells[0].index("cut at the limit")] for row in cells[2:]}
+    assert cut == {"GSM8K": "83.3 % (10 of 12)", "MATH": "0.0 % (0 of 12)", "average": "41.7 % (10 of 24)"}
 
 
 def test_two_models_are_compared_on_the_same_problems(tmp_path: Path, mock_server: Start) -> None:
@@ -248,3 +268,29 @@ def test_a_configuration_without_an_evaluation_is_told(tmp_path: Path) -> None:
     done = run_lemma("eval", config, "-o", tmp_path / "run")
     assert done.returncode == 1
     assert "no `eval:` section; configs/eval.yaml is an example" in done.stderr
+
+
+@pytest.mark.parametrize("section", [{}, {"num_samples": 2}, {"greedy": False, "num_samples": 3}], ids=repr)
+def test_a_plan_counts_the_solutions_that_the_evaluation_asks_for_and_nothing_else(
+    section: dict[str, Any], tmp_path: Path, mock_server: Start
+) -> None:
+    server = mock_server()
+    path = eval_config(tmp_path, server.base_url, write_sets(tmp_path, ["gsm8k", "svamp"], 5), max_tokens=50, **section)
+    config = load_config(path, ["sample.num_samples=7"])
+    (planned,) = make_plan(config).stages
+    measured(path, tmp_path / "run", "sample.num_samples=7")
+    assert (planned.stage, planned.units, planned.calls) == ("sample", config.draws * 10, server.stats()["ok"])
+    assert planned.output_tokens == planned.calls * 50, "no reply is longer than its limit"
+    (after,) = make_plan(config, tmp_path / "run").stages
+    assert (after.calls, after.calls_done, after.input_tokens) == (planned.calls, planned.calls, 0)
+
+
+def test_progress_and_status_know_how_many_solutions_are_asked_for(tmp_path: Path, mock_server: Start) -> None:
+    sets = write_sets(tmp_path, ["gsm8k"], 6)
+    down = eval_config(tmp_path, "http://127.0.0.1:9/v1", sets, num_samples=1)
+    assert run_lemma("eval", down, "-o", tmp_path / "run", "--quiet").returncode == 3
+    assert read_status(tmp_path / "run")["stages"][0]["left"] == 12
+    server = mock_server()
+    done = run_lemma("eval", eval_config(tmp_path, server.base_url, sets, num_samples=1), "-o", tmp_path / "run")
+    assert done.returncode == 0
+    assert "sample: 12 units done" in done.stderr
