@@ -24,9 +24,10 @@ from lemma.exporting import EXPORT_VERSION, LICENCES, RunSource, facts_of_export
 from lemma.exports import CardFacts, ExportSummary, SourceFacts, StageFacts, export_run
 from lemma.pipeline import STAGES, Pipeline
 from lemma.plugins import load_plugins
+from lemma.problems import ProblemsFolder
 from lemma.records import Problem, Trajectory, content_hash
 from lemma.runfile import NAME
-from lemma.shards import RunLock
+from lemma.shards import RunLock, read_records
 from lemma.stages.base import Gold
 from lemma.status import config_of
 
@@ -107,11 +108,12 @@ class ManyRuns:
         return RunSource(run, config_of(run), parts)
 
     def _facts(self, sources: Sequence[RunSource], pipelines: Sequence[Pipeline]) -> CardFacts:
-        datasets: Counter[str] = Counter()
+        datasets = _problems_of(
+            (source.run, pipeline.parts) for source, pipeline in zip(sources, pipelines, strict=True)
+        )
         students: set[str] = set()
         left = 0
         for source, pipeline in zip(sources, pipelines, strict=True):
-            datasets.update(pipeline.problems["datasets"])
             students.update(pipeline.students())
             left += pipeline.parts - len(source.parts)
         return CardFacts(
@@ -121,6 +123,7 @@ class ManyRuns:
             students=tuple(sorted(students)),
             teacher=", ".join(sorted({source.config.teacher.model for source in sources})),
             stages=tuple(_added_up(pipelines)),
+            runs=len(sources),
             unfinished=f"{left} parts of {len(sources)} runs were not finished when this was exported" if left else "",
             is_demonstration=any(spec.path.startswith("example:") for one in sources for spec in one.config.data),
         )
@@ -139,6 +142,20 @@ def _check(runs: Sequence[Path], folder: Path) -> None:
         raise RunError(f"{folder}: is not empty and no export; choose another folder with --to")
     if (folder / NAME).exists():
         raise RunError(f"{folder}: is a run; choose another folder with --to")
+
+
+def _problems_of(runs: Iterable[tuple[Path, int]]) -> Counter[str]:
+    """Dataset → problems that the runs (folder, number of parts) read, one that several read counted once."""
+    ids: set[str] = set()
+    counts: Counter[str] = Counter()
+    for run, parts in runs:
+        folder = ProblemsFolder(run)
+        for part in range(parts):
+            for problem in read_records(folder.part(part), Problem):
+                if problem.id not in ids:
+                    ids.add(problem.id)
+                    counts[problem.dataset] += 1
+    return counts
 
 
 def _added_up(pipelines: Iterable[Pipeline]) -> Iterator[StageFacts]:

@@ -63,6 +63,14 @@ def test_runs_merge_to_the_same_bytes_in_whatever_order_and_no_copy_is_kept_twic
     assert {row.instruction for row in rows} == questions[0] | questions[1]
 
 
+def test_a_problem_that_several_runs_read_is_counted_once_in_the_card(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    card = merged([*runs], tmp_path / "m", decontaminate=["math-test"])[0]["README.md"].decode()
+    assert "| `gsm8k` | 9 | `MIT` |" in card, "the first run's six problems are among the second's nine"
+    assert "Added up over 2 runs" in card
+    assert "None was found." not in card
+    assert "Added up over" not in (runs[0] / "export/README.md").read_text()
+
+
 def test_a_problems_cap_and_its_side_of_the_split_hold_across_runs(runs: tuple[Path, Path], tmp_path: Path) -> None:
     files, _ = merged([*runs], tmp_path / "m", export={"max_per_problem": 2, "validation": 0.4, "plain_share": 0.3})
     train, held_out = rows_in(files), rows_in(files, "validation.jsonl")

@@ -57,7 +57,7 @@ def card(
         *([_example(example)] if example else []),
         _contents(facts, counts),
         *([_injected(facts.injected)] if facts.injected else []),
-        _yields([*facts.stages, export]),
+        _yields([*facts.stages, export], facts.runs),
         *([_overlaps(facts)] if facts.decontaminated else []),
         _guarantees(facts, config),
         *([label_error(facts.audit)] if facts.audit else []),
@@ -219,7 +219,7 @@ def _count_table(head: str, counter: Counter[str]) -> str:
     return table([head, "rows", "share"], rows)
 
 
-def _yields(stages: Sequence[StageFacts]) -> str:
+def _yields(stages: Sequence[StageFacts], runs: int) -> str:
     yields = table(
         ["stage", "units", "kept", "rejected", "left", "yield"],
         [
@@ -240,10 +240,22 @@ def _yields(stages: Sequence[StageFacts]) -> str:
         for reason, count in sorted(one.rejected.items(), key=lambda item: (-item[1], item[0]))
     ]
     why = "\n\n" + table(["stage", "reason", "units", "meaning"], reasons) if reasons else ""
-    return f"## What was kept of what was asked\n\n{yields}{why}"
+    added = (
+        f"Added up over {runs} runs, export aside: what several asked about is counted for each.\n\n"
+        if runs > 1
+        else ""
+    )
+    return f"## What was kept of what was asked\n\n{added}{yields}{why}"
 
 
 def _overlaps(facts: CardFacts) -> str:
+    if facts.runs > 1:
+        return (
+            "## Test questions left out\n\n"
+            "Each run left out what it found when it read its problems, as its own card tells. All rows were held\n"
+            "against the test sets once more when the runs were put together; what that found is counted above, as\n"
+            "`contaminated`."
+        )
     rows: list[Cells] = [[word(one.dataset), word(one.test_set), one.exact, one.overlap] for one in facts.overlaps]
     found = table(["problems of", "in the test set", "exact", "by 13-grams"], rows) if rows else "None was found."
     return (

@@ -66,9 +66,11 @@ class CardFacts:
     injected: Mapping[str, Any] = field(default_factory=dict)
     """Dataset → what injection came to, as in ``inject/distribution.json``; empty where nothing was injected."""
     overlaps: tuple[OverlapFacts, ...] = ()
-    """What was left out, by source and test set; those without any are not listed."""
+    """What was left out, by source and test set; those without any are not listed. Empty for several runs."""
     unfinished: str = ""
     """What is missing of the run, in words; empty where nothing is."""
+    runs: int = 1
+    """How many runs the rows are from."""
     is_demonstration: bool = False
     """Whether the problems are test questions, so that nobody should train on the rows."""
     audit: AuditFigures | None = None
