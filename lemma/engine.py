@@ -44,6 +44,14 @@ class Part(Protocol):
 
     number: int
 
+    def claim(self) -> bool:
+        """Called when the engine comes to the part. False: another process works on it, or has finished it."""
+        ...
+
+    def release(self) -> None:
+        """Called at the end, whatever became of the part: another process may have it."""
+        ...
+
     def open_replies(self) -> ReplyStore:
         """The part's replies."""
         ...
@@ -168,6 +176,7 @@ class Engine:
         """
         niceness = 0 if isinstance(self._teacher, Program) else NICENESS
         processes = max(1, min(_num_cores(), len(self._parts))) if self._is_pure else 1
+        self._ahead = 2 * processes  # parts that are claimed before there is a process for them
         deriver = Deriver(self._derive, processes, niceness, self._heard)
         with deriver as self._deriver, _calm_collector():
             asyncio.run(self._run())
@@ -228,6 +237,8 @@ class Engine:
         stage = self._stage
         known = 0
         for part in self._parts.values():
+            if not part.claim():
+                continue
             opened = _OpenPart(part)
             self._open[part.number] = opened
             for group in part.groups():
@@ -304,8 +315,12 @@ class Engine:
 
     async def _compute(self) -> None:
         for number, part in self._parts.items():
+            while len(self._deriving) > self._ahead and self._error is None:
+                await asyncio.wait(set(self._deriving), return_when=asyncio.FIRST_COMPLETED)
             if self._error is not None:
                 return
+            if not part.claim():
+                continue
             if self._is_pure:
                 self._submit(part)
             else:
@@ -535,6 +550,8 @@ class Engine:
         for opened in list(self._open.values()):
             with contextlib.suppress(LemmaError):  # the first error is the one to tell
                 opened.store.close()
+        for part in self._parts.values():
+            part.release()
         if not isinstance(self._teacher, Program):
             await self._teacher.close()
 

@@ -23,6 +23,7 @@ from lemma.exporting import ExportWork, RunSource
 from lemma.exports import StageFacts, formats_of
 from lemma.failures import FailureLog
 from lemma.injection import Injection
+from lemma.leases import Leases, LockLeases
 from lemma.ledger import budget_of, read_ledger, total_cost
 from lemma.plugins import load_plugins
 from lemma.problems import ProblemsFolder, input_fingerprint, read_into
@@ -31,6 +32,7 @@ from lemma.prompts import Prompts
 from lemma.records import content_hash
 from lemma.replies import broken_replies, broken_words
 from lemma.runfile import changes, read_runfile, write_runfile
+from lemma.sharding import Shard
 from lemma.shards import Manifest, RunLock, StageFolder, read_json
 from lemma.stages.analyze import AnalyzeStage
 from lemma.stages.base import Stage
@@ -42,6 +44,7 @@ from lemma.stagework import StageWork
 from lemma.summary import facts_of, verdicts, yield_table
 from lemma.taxonomy import load_taxonomy
 from lemma.teacher.base import Program, Teacher
+from lemma.together import Together
 
 STAGES = ("sample", "analyze", "inject", "correct", "smooth", "export")
 """In the order in which they run."""
@@ -59,6 +62,8 @@ class Options:
     """Waits for batches that are under way; if not, leaves them to the next command."""
     pilot: bool = False
     """What injection aims at is made from a few problems, and holds for them alone."""
+    shard: Shard | None = None
+    """The parts to see to, beside other processes that see to the others."""
 
 
 class Pipeline:
@@ -70,6 +75,7 @@ class Pipeline:
         options: see `Options`.
         say: takes a line for the person.
         teacher: who answers in place of the configured teacher and student (tests).
+        leases: of the processes that work on the run together; None: this one is alone, or there are shards.
 
     Raises:
         RunError: the folder is in use, or holds other things.
@@ -82,6 +88,7 @@ class Pipeline:
         options: Options | None = None,
         say: Callable[[str], None] | None = None,
         teacher: Callable[[str], Teacher | Program | Offline] | None = None,
+        leases: Leases | None = None,
     ) -> None:
         self._run = run
         self._config = config
@@ -91,13 +98,20 @@ class Pipeline:
         load_plugins(config.plugins)
         self._prompts = Prompts(config.prompts)
         self._taxonomy = load_taxonomy(config.prompts)
-        self._lock = RunLock(run)
+        shard = self._options.shard
+        if leases is None and shard is not None:
+            leases = LockLeases(run, shard.member)
+        self._together = Together(leases, shard, self._say)
+        self._lock = RunLock(run) if leases is None else None
         self._facts: dict[str, StageFacts] = {}
         self.unfinished = ""
         """What `work` left to do though it ended well, in words."""
 
     def __enter__(self) -> Pipeline:
-        before = read_runfile(self._run)
+        before = read_runfile(self._run)  # tells a folder that is no run before anything is put there
+        if self._lock is None:
+            self._together.begin(lambda is_shared: self._open(read_runfile(self._run), is_shared))
+            return self
         self._lock.__enter__()
         try:
             self._open(before)
@@ -109,7 +123,9 @@ class Pipeline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lock.__exit__(kind, error, trace)
+        self._together.end()
+        if self._lock is not None:
+            self._lock.__exit__(kind, error, trace)
 
     @classmethod
     def look(cls, run: Path, config: Config) -> Pipeline:
@@ -126,18 +142,33 @@ class Pipeline:
 
     # ── opening ──
 
-    def _open(self, before: Mapping[str, Any] | None) -> None:
+    def _open(self, before: Mapping[str, Any] | None, is_shared: bool = False) -> None:
+        """Brings the folder up to date with the configuration; where others are at work on it, only sees that it is."""
         # comes before anything is written, so that a wrong key or a missing file is told before a folder is changed
         self._make_stages()
         formats_of(self._config.export.formats, self._config.export)
         check_types(self._config.inject, self._taxonomy)
         fingerprint = input_fingerprint(self._config)
+        if is_shared and before is not None:
+            self._refuse_changes(before, fingerprint)
         if before is not None:
             self._tell_changes(before)
         # before anything else, so that the folder is known as a run however early it is interrupted
         write_runfile(self._run, self._config, self._fingerprints())
         self._know(read_into(self._run, self._config, fingerprint))
         self._tell_reading()
+
+    def _refuse_changes(self, before: Mapping[str, Any], fingerprint: str) -> None:
+        changed = changes(before["config"], self._config)
+        if (before.get("fingerprints") or {}) != self._fingerprints():
+            changed.append("prompts or plugins")
+        elif (ProblemsFolder(self._run).summary() or {}).get("fingerprint") != fingerprint:
+            changed.append("the problems, their limit or shards.size")
+        if changed:
+            raise RunError(
+                f"{self._run}: other processes work on it with another configuration ({'; '.join(changed)}); "
+                "give all of them the same, or wait for those to end"
+            )
 
     def _make_stages(self) -> None:
         config = self._config
@@ -208,7 +239,7 @@ class Pipeline:
     def _work_of(self, name: str) -> StageWork:
         if name == "inject":
             return self._injection().work()
-        return StageWork(self._run, self._stages[name], self._parts, self._strays)
+        return StageWork(self._run, self._stages[name], self._parts, self._strays, leases=self._together.leases)
 
     def _require_before(self, name: str) -> None:
         """Everything that the stage reads has to be finished, and of the present configuration."""
@@ -231,12 +262,19 @@ class Pipeline:
 
     def _run_stage(self, name: str) -> None:
         work = self._work_of(name)
-        numbers = list(range(self._parts)) if self._options.rederive else work.stale()
-        self._ask(work, [work.open_part(number) for number in numbers], name)
+        again = self._options.rederive
+        numbers = [part for part in self._together.mine(self._parts) if again or not work.is_fresh(part)]
         if numbers:
+            self._together.see_to(
+                numbers,
+                work.is_fresh,
+                lambda number: work.open_part(number, is_redone=again),
+                lambda parts: self._ask(work, parts, name),
+            )
             self._tell_broken_replies(name)
         if name == "analyze":
-            write_distribution(self._run, work.manifests())
+            with self._together.alone():
+                write_distribution(self._run, work.manifests())
 
     def _injection(self) -> Injection:
         target = read_json(StageFolder(self._run, "inject").path / "target.json")

@@ -312,13 +312,13 @@ def sum_counts(manifests: Iterable[Manifest]) -> tuple[Counter[str], Counter[str
     return counts, reasons, tally
 
 
-def _lock(descriptor: int) -> None:
+def _lock(descriptor: int, how: int) -> None:
     """Takes the lock; once more after a moment, since `lemma status` looks who has it by touching it."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except OSError:
         time.sleep(0.05)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
 
 
 def refuse_links(run: Path) -> None:
@@ -344,14 +344,22 @@ def refuse_links(run: Path) -> None:
 class RunLock:
     """Held while a command works on a run's folder, so that two never write it at once.
 
-    The lock is the kernel's (flock): it goes with the process, however that ends.
+    The lock is the kernel's (flock): it goes with the process, however that ends. Processes that share their work
+    (see `lemma.leases`) hold it together, and keep all others out.
+
+    Args:
+        run: the run's folder.
+        is_shared: whether others may hold it at the same time, shared like this one.
+        who: the holder, in words; by default this process.
 
     Raises:
         RunError: another process holds it; says which. Or a link leads out of the folder.
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, is_shared: bool = False, who: str = "") -> None:
         self.path = run / ".lock"
+        self._how = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
+        self._who = who or f"process {os.getpid()} on {socket.gethostname()}"
         self._file: int | None = None
 
     def __enter__(self) -> RunLock:
@@ -360,17 +368,27 @@ class RunLock:
             refuse_links(self.path.parent)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
-            _lock(descriptor)
+            _lock(descriptor, self._how)
         except OSError:
-            holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
+            holder = os.read(descriptor, 200).decode(errors="replace").partition("\n")[0] or "another process"
             os.close(descriptor)
             raise RunError(
                 f"{self.path.parent}: in use by {holder}; wait for it to end, or choose another folder"
             ) from None
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{self._who}\n".encode(), 0)
         self._file = descriptor
         return self
+
+    def is_last(self) -> bool:
+        """Whether no other process holds it; from then on none can take it until this one lets go."""
+        if self._file is None:
+            return False
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -16,6 +16,7 @@ from lemma.derive import Derived, derive
 from lemma.distribution import tally_key, votes_key
 from lemma.errors import RunError
 from lemma.groups import read_groups
+from lemma.leases import Lease, Leases
 from lemma.records import Mistake, Record, Rejection, Sample, Trajectory
 from lemma.replies import ReplyStore, StrayIndex
 from lemma.shards import Manifest, StageFolder, StageUsage, to_line, write_whole
@@ -35,6 +36,7 @@ class StageWork:
         parts: number of parts of the run.
         strays: parts whose replies may belong to problems that are now in others.
         more_inputs: further inputs of a part, beside the problems and what the stage reads.
+        leases: of the processes that work on the run together; None: this one is alone.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class StageWork:
         parts: int,
         strays: list[int],
         more_inputs: Callable[[int], Inputs] | None = None,
+        leases: Leases | None = None,
     ) -> None:
         self.run = run
         self.stage = stage
         self.parts = parts
         self.folder = StageFolder(run, stage.name)
         self._more_inputs = more_inputs
+        self.leases = leases
         self.strays = StrayIndex([self.folder.replies(number) for number in strays]) if strays else None
 
     def inputs(self, part: int) -> Inputs | None:
@@ -84,21 +88,40 @@ class StageWork:
             if manifest is not None and self.is_fresh(part):
                 yield manifest
 
-    def open_part(self, part: int) -> WorkPart:
-        """A part for the engine.
-
-        Raises:
-            RunError: an earlier stage's file is not what its manifest says.
-        """
-        return WorkPart(self, part)
+    def open_part(self, part: int, is_redone: bool = False) -> WorkPart:
+        """A part for the engine; `is_redone`: even where it is fresh."""
+        return WorkPart(self, part, is_redone)
 
 
 class WorkPart:
     """One part of a stage: what the engine works on, and how it is written."""
 
-    def __init__(self, work: StageWork, number: int) -> None:
+    def __init__(self, work: StageWork, number: int, is_redone: bool = False) -> None:
         self.work = work
         self.number = number
+        self.lease: Lease | None = None
+        self._is_redone = is_redone
+
+    def claim(self) -> bool:
+        """Takes the part's lease, where several processes work together; False: it is another's, or finished."""
+        if self.work.leases is None or self.lease is not None:
+            return True
+        lease = self.work.leases.take(self.work.stage.name, self.number)
+        # whoever had it until now may have finished it
+        if lease is not None and self._is_done():
+            lease.release()
+            return False
+        self.lease = lease
+        return lease is not None
+
+    def _is_done(self) -> bool:
+        return not self._is_redone and self.work.is_fresh(self.number)
+
+    def release(self) -> None:
+        """Gives the lease back."""
+        if self.lease is not None:
+            self.lease.release()
+            self.lease = None
 
     def open_replies(self) -> ReplyStore:
         """The part's replies."""
@@ -166,6 +189,7 @@ class WorkPart:
 
     def finished(self, result: Any) -> None:
         """All is on disk."""
+        self.release()
 
 
 class _Maker:

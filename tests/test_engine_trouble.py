@@ -95,6 +95,12 @@ class ToyPart:
     lines: list[str] = field(default_factory=list)
     times_finished: int = 0
 
+    def claim(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
     def open_replies(self) -> ReplyStore:
         return ReplyStore(self.folder / f"{self.number}.jsonl")
 

@@ -36,7 +36,8 @@ LAYERS = [
     {"stages"},
     {"evaluate.stage"},
     # disk
-    {"shards"},
+    {"shards", "sharding"},
+    {"leases"},
     # what people found; the card tells it
     {"audit"},
     # what answers, what is kept of it, what it is turned into
@@ -49,6 +50,7 @@ LAYERS = [
     {"problems", "distribution", "runfile", "summary", "progress", "ledger"},
     {"groups", "counts"},
     {"stagework", "exporting", "hub"},
+    {"together"},
     {"injection"},
     {"pipeline"},
     {"plan"},

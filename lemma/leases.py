@@ -1,0 +1,230 @@
+"""Who works on which part, where several processes work on one run at once.
+
+A *lease* is one process's claim to a part of a stage. Whoever holds it asks, appends replies and writes the part;
+everybody else passes the part over. `LockLeases` are for processes that share a folder whose file system has working
+locks (``flock``: a local disk, NFS 4, Lustre mounted with ``-o flock``)::
+
+    RUN/.leases/analyze/part-00012       locked by the process that works on the part
+    RUN/.leases/processes/node7-4711     locked by each process at work: who it is
+    RUN/.leases/alone                    locked while one of them reads the problems; the others wait
+
+The kernel frees a lock together with its process, however that ends. The folder goes with the last of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from lemma.errors import RunError
+from lemma.shards import RunLock, disk_errors
+
+FOLDER = ".leases"
+_BUSY_S = 2.0
+"""How long the last one out may take to tidy up."""
+
+
+class Other(NamedTuple):
+    """A process that works on the same run."""
+
+    member: str
+    """See `Leases.member`."""
+    words: str
+    """Who it is, for people."""
+
+
+class Lease(Protocol):
+    """A part that this process works on."""
+
+    epoch: int
+    """0 where the lease ends with its process; else one higher at every take-over from an owner that is gone."""
+
+    def is_held(self) -> bool:
+        """Whether it is still this process's; cheap enough to be asked before every append."""
+        ...
+
+    def release(self) -> None:
+        """Gives it back; once more does nothing."""
+        ...
+
+
+class Leases(Protocol):
+    """How the processes that work on one run keep out of each other's way."""
+
+    member: str
+    """This process's name among them, short and fit for a file's; the same after it is started again."""
+
+    def join(self) -> None:
+        """Begins to work on the run: no ordinary command may work on it from now on.
+
+        Raises:
+            RunError: one does.
+        """
+        ...
+
+    def enrol(self) -> None:
+        """Counts among `others` from now on; called inside `alone`, with the run opened."""
+        ...
+
+    def leave(self) -> None:
+        """Ends what `join` began."""
+        ...
+
+    def others(self) -> list[Other]:
+        """The other processes that are enrolled and alive."""
+        ...
+
+    def alone(self) -> AbstractContextManager[None]:
+        """One process at a time: for what belongs to no part, such as the problems; the others wait."""
+        ...
+
+    def take(self, stage: str, part: int) -> Lease | None:
+        """Takes a part; None where somebody else has it. Never waits."""
+        ...
+
+    def publish(self, *paths: Path) -> None:
+        """Files that this process wrote into the run's folder are there for the others from now on."""
+        ...
+
+    def refresh(self) -> None:
+        """What others published before is in the run's folder from now on."""
+        ...
+
+
+class LockLease:
+    """A locked file; see `Lease`."""
+
+    epoch = 0
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def is_held(self) -> bool:
+        """The kernel keeps it as long as the process lives."""
+        return self._descriptor is not None
+
+    def release(self) -> None:
+        """Closes the file, and so frees it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class LockLeases:
+    """Leases by ``flock`` in the run's folder; see `Leases`.
+
+    Args:
+        run: the run's folder, the same for all of them.
+        member: see `Leases`.
+    """
+
+    def __init__(self, run: Path, member: str = "") -> None:
+        self.member = member
+        self._folder = run / FOLDER
+        self._lock = RunLock(run, is_shared=True, who=who(member))
+        self._enrolled: LockLease | None = None
+
+    def join(self) -> None:
+        """See `Leases.join`."""
+        deadline = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                self._lock.__enter__()
+            except RunError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)  # the last of others may be tidying up
+            else:
+                return
+
+    def enrol(self) -> None:
+        """See `Leases.enrol`."""
+        path = self._folder / "processes" / f"{socket.gethostname()}-{os.getpid()}"
+        descriptor = _locked(path, is_waiting=True)
+        assert descriptor is not None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{self.member}\n{who(self.member)}\n".encode(), 0)
+        self._enrolled = LockLease(descriptor)
+
+    def leave(self) -> None:
+        """See `Leases.leave`."""
+        if self._enrolled is not None:
+            self._enrolled.release()
+        if self._lock.is_last():
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._lock.__exit__(None, None, None)
+
+    def others(self) -> list[Other]:
+        """See `Leases.others`."""
+        return [other for other in at_work(self._folder.parent) if other.words != who(self.member)]
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """See `Leases.alone`."""
+        descriptor = _locked(self._folder / "alone", is_waiting=True)
+        assert descriptor is not None
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def take(self, stage: str, part: int) -> LockLease | None:
+        """See `Leases.take`."""
+        descriptor = _locked(self._folder / stage / f"part-{part:05d}")
+        return None if descriptor is None else LockLease(descriptor)
+
+    def publish(self, *paths: Path) -> None:
+        """Nothing to do: the folder is the others' as well."""
+
+    def refresh(self) -> None:
+        """Nothing to do: the folder is the others' as well."""
+
+
+def who(member: str) -> str:
+    """A process, for people."""
+    return f"process {os.getpid()} on {socket.gethostname()}" + (f" ({member})" if member else "")
+
+
+def at_work(run: Path) -> list[Other]:
+    """The processes that work on a run together and are alive; also for those who look from outside."""
+    found = []
+    for path in sorted((run / FOLDER / "processes").glob("*")):
+        with contextlib.suppress(OSError):  # it ended, and the folder went
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                member, _, words = os.read(descriptor, 500).decode(errors="replace").partition("\n")
+                found.append(Other(member, words.strip() or "another process"))
+            finally:
+                os.close(descriptor)
+    return found
+
+
+def _locked(path: Path, is_waiting: bool = False) -> int | None:
+    """A descriptor of the file, locked; None where another one has it."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if is_waiting else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError as error:
+        os.close(descriptor)
+        raise RunError(
+            f"{path}: cannot be locked: {error.strerror}; several processes need a file system with locks (flock)"
+        ) from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
