@@ -74,12 +74,11 @@ HEAVY = {
     "openai",
     "httpx2",
     "aiohttp",
-    "yarl",
     "vl_convert",
     "math_core",
     "jinja2",
 }
-CARRIERS = {"lemma.teacher.transport": {"aiohttp", "httpx2", "multidict", "yarl"}}
+CARRIERS = {"lemma.teacher.package": {"httpx2"}}
 """What has to import heavy things where it is loaded, since its classes derive from theirs; itself loaded late."""
 
 PURE = (

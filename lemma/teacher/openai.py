@@ -1,6 +1,6 @@
 """Any OpenAI-compatible endpoint (api.openai.com, Azure, vLLM, SGLang, llama.cpp, …), by the openai package's rules.
 
-The package forms the calls and reads errors (`lemma.teacher.transport`); a failed call goes back to the engine, which
+The package forms the calls and reads errors (`lemma.teacher.package`); a failed call goes back to the engine, which
 knows what else there is to do. Bodies are read here, so that a reply cut in the middle is a failed call and no crash.
 Form of requests and replies: https://platform.openai.com/docs/api-reference/chat/create and …/completions/create.
 """
@@ -30,7 +30,9 @@ from lemma.teacher.throttle import RateLimits, read_limits
 if TYPE_CHECKING:
     import openai
 
-    from lemma.teacher.transport import Call, Package, Wire
+    from lemma.teacher.http import Call
+    from lemma.teacher.package import Package
+    from lemma.teacher.transport import Wire
 
 MAX_RETRY_AFTER_S = 3600.0
 WHOLE = {"eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop"}
@@ -60,7 +62,7 @@ class OpenAITeacher(PacedTeacher):
         self._calls: dict[tuple[str, str], Call] = {}
 
     def _package(self, address: Address) -> Package:
-        from lemma.teacher.transport import Package
+        from lemma.teacher.package import Package
 
         if address.url not in self._packages:
             endpoint = self._endpoint
