@@ -49,7 +49,16 @@ def unpack(folder: Path) -> None:
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+    tokenizer.eos_token = end_of_text(source)
+    tokenizer.save_pretrained(folder)
+
+
+def end_of_text(source: Path) -> str:
+    """The token that the server ends at; transformers takes another one for it, which a model would learn in vain."""
+    fields = GGUFReader(source).fields
+    tokens = fields["tokenizer.ggml.tokens"].contents()
+    return str(tokens[fields["tokenizer.ggml.eos_token_id"].contents()])
 
 
 def module_of(tensor: str) -> str:

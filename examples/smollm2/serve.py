@@ -23,6 +23,7 @@ def main() -> None:
     """Reads the arguments and serves."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file")
+    parser.add_argument("--name", default="smollm2", help="what the model is called")
     parser.add_argument("--port", type=int, default=8001)
     parser.add_argument("--slots", type=int, default=8, help="calls worked on at once")
     parser.add_argument("--context", type=int, default=768, help="tokens of prompt and reply")
@@ -30,7 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
     params = xllamacpp.CommonParams()
     params.model.path = arguments.file
-    params.model_alias = {"smollm2"}
+    params.model_alias = {arguments.name}
     params.port = arguments.port
     params.n_parallel = arguments.slots
     params.n_ctx = arguments.slots * arguments.context
