@@ -90,6 +90,10 @@ class Leases(Protocol):
         """Takes a part; None where somebody else has it. Never waits."""
         ...
 
+    def is_held(self) -> bool:
+        """Whether all that this process took is still its own; cheap, also in processes forked from it."""
+        ...
+
     def publish(self, *paths: Path) -> None:
         """Files that this process wrote into the run's folder are there for the others from now on."""
         ...
@@ -180,6 +184,10 @@ class LockLeases:
         """See `Leases.take`."""
         descriptor = _locked(self._folder / stage / f"part-{part:05d}")
         return None if descriptor is None else LockLease(descriptor)
+
+    def is_held(self) -> bool:
+        """The kernel keeps locks as long as the process lives."""
+        return True
 
     def publish(self, *paths: Path) -> None:
         """Nothing to do: the folder is the others' as well."""

@@ -106,10 +106,8 @@ def _stage_usage(
 
 
 def _numbers(folder: StageFolder) -> Iterator[int]:
-    for path in sorted(folder.replies(0).parent.glob("part-*.jsonl")):
-        number = part_number(path)
-        if number is not None:
-            yield number
+    numbers = {part_number(path) for path in folder.replies(0).parent.glob("part-*.jsonl")}
+    yield from sorted(number for number in numbers if number is not None)
 
 
 def _add_all(totals: dict[str, StageUsage], more: Mapping[str, StageUsage]) -> None:
@@ -127,7 +125,7 @@ def _totals(folder: StageFolder, number: int) -> tuple[dict[str, StageUsage], di
                 totals.setdefault(model, StageUsage()).add(usage)
         return totals, manifest.copied
     copies: dict[str, StageUsage] = {}
-    for reply in read_replies(folder.replies(number)):
+    for reply in read_replies(folder.reply_files(number)):
         totals.setdefault(reply.model, StageUsage()).count(reply)
         if reply.is_copy:
             copies.setdefault(reply.model, StageUsage()).count(reply)

@@ -9,6 +9,9 @@ derived from it::
 A reply that came in a batch, and was paid for at its price, has ``"batch":true``.
 A reply whose problem was moved to another part is copied there, with ``"copy":true``: it was paid for once.
 A line that a crash cut short is skipped, never read as whole; where a key stands twice the first counts.
+
+Where processes on several machines own a part one after the other, each appends to a file of its own epoch
+(``part-00000.e0001.jsonl``, …), and every reader reads them all, see `lemma.shards.epoch_files`.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from types import TracebackType
 import orjson
 
 from lemma.errors import DiskError, RunError
-from lemma.shards import StageFolder, disk_errors, part_number
+from lemma.shards import StageFolder, disk_errors, epoch_files, part_number
 from lemma.stages.base import Reply, Request, Usage
 
 
@@ -117,50 +120,67 @@ def broken_words(stage: str, broken: Mapping[Path, list[int]]) -> str:
     )
 
 
-def read_replies(path: Path) -> Iterator[Reply]:
-    """Streams the whole replies of a file, also while it grows; none where it is missing. A key counts once."""
+def read_replies(paths: Iterable[Path]) -> Iterator[Reply]:
+    """Streams the whole replies of a part's files, also while they grow; none where one is missing.
+
+    A key counts once.
+    """
     seen = set()
-    for _, line in _lines(path):
-        reply = read_reply(line)
-        if reply is not None and reply.key not in seen:
-            seen.add(reply.key)
-            yield reply
+    for path in paths:
+        for _, line in _lines(path):
+            reply = read_reply(line)
+            if reply is not None and reply.key not in seen:
+                seen.add(reply.key)
+                yield reply
 
 
 class ReplyStore:
     """The replies of one part: an index of keys in memory, the texts on disk.
 
     Args:
-        path: the part's file; need not exist.
+        path: the part's file that is appended to; need not exist. Its files of other epochs are read as well.
         strays: where to look for replies that an earlier layout of the problems left in other parts' files.
         before_growth: called once, before the first reply is appended.
+        guard: called before each; raises where this process must not append any more.
 
     Raises:
         DiskError: from `append`, where nothing more can be written.
     """
 
     def __init__(
-        self, path: Path, strays: StrayIndex | None = None, before_growth: Callable[[], None] | None = None
+        self,
+        path: Path,
+        strays: StrayIndex | None = None,
+        before_growth: Callable[[], None] | None = None,
+        guard: Callable[[], None] | None = None,
     ) -> None:
         self.path = path
+        self._guard = guard
         self._strays = strays
         self._before_growth = before_growth
-        self._offsets: dict[bytes, tuple[int, int]] = {}
+        self._files = [one for one in epoch_files(path) if one != path]
+        """Of other epochs; a place's number counts them from 1, 0 is the file that is appended to."""
+        self._places: dict[bytes, tuple[int, int, int]] = {}
         self._appender: int | None = None
-        self._reader: int | None = None
+        self._readers: dict[int, int] = {}
         self._end = 0
         self._is_dirty = False
         self._answer: Callable[[Request], Reply] | None = None
         self.broken_lines = 0
+        for one in epoch_files(path):
+            self._index(one)
+
+    def _index(self, path: Path) -> None:
+        number = 0 if path == self.path else 1 + self._files.index(path)
         for offset, line in _lines(path):
             reply = read_reply(line)
             if reply is None:
                 self.broken_lines += 1
             else:
-                self._offsets.setdefault(bytes.fromhex(reply.key), (offset, len(line)))
+                self._places.setdefault(bytes.fromhex(reply.key), (number, offset, len(line)))
 
     def __len__(self) -> int:
-        return len(self._offsets)
+        return len(self._places)
 
     def complete_by(self, answer: Callable[[Request], Reply], told: Callable[[Reply | None], None]) -> None:
         """From now on `get` has what is not on disk answered at once, and keeps it.
@@ -172,8 +192,8 @@ class ReplyStore:
         self._answer, self._told = answer, told
 
     def __contains__(self, key: str) -> bool:
-        """Whether the part's own file holds a reply with that key."""
-        return bytes.fromhex(key) in self._offsets
+        """Whether the part's own files hold a reply with that key."""
+        return bytes.fromhex(key) in self._places
 
     def get(self, request: Request) -> Reply | None:
         """The reply to a request, if it is on disk (or somebody answers at once, see `complete_by`)."""
@@ -189,7 +209,7 @@ class ReplyStore:
         return reply
 
     def _find(self, request: Request) -> Reply | None:
-        place = self._offsets.get(bytes.fromhex(request.key))
+        place = self._places.get(bytes.fromhex(request.key))
         if place is None:
             stray = self._strays.get(request.key) if self._strays is not None else None
             if stray is not None:
@@ -199,20 +219,24 @@ class ReplyStore:
         reply = self._read(place)
         return reply if reply is not None and reply.key == request.key else None
 
-    def _read(self, place: tuple[int, int]) -> Reply | None:
-        if self._reader is None:
-            self._reader = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        offset, length = place
-        return read_reply(os.pread(self._reader, length, offset))
+    def _read(self, place: tuple[int, int, int]) -> Reply | None:
+        number, offset, length = place
+        reader = self._readers.get(number)
+        if reader is None:
+            path = self._files[number - 1] if number else self.path
+            reader = self._readers[number] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return read_reply(os.pread(reader, length, offset))
 
     def others(self, keys: Container[str]) -> Iterator[Reply]:
         """The replies with other keys than these, in no order that means anything."""
-        for key, place in self._offsets.items():
+        for key, place in self._places.items():
             if key.hex() not in keys and (reply := self._read(place)) is not None:
                 yield reply
 
     def append(self, reply: Reply, request: Request) -> None:
         """Writes a reply in one piece."""
+        if self._guard is not None:
+            self._guard()
         line = reply_line(reply, request)
         if self._appender is None:
             self._open_appender()
@@ -226,7 +250,7 @@ class ReplyStore:
                 # half a line must not stay: the next append would continue it
                 os.ftruncate(self._appender, self._end)
                 raise
-        self._offsets.setdefault(bytes.fromhex(reply.key), (self._end, len(line)))
+        self._places.setdefault(bytes.fromhex(reply.key), (0, self._end, len(line)))
         self._end += len(line)
         self._is_dirty = True
 
@@ -273,10 +297,11 @@ class ReplyStore:
             if sync:
                 self.sync()
         finally:
-            for descriptor in (self._appender, self._reader):
+            for descriptor in (self._appender, *self._readers.values()):
                 if descriptor is not None:
                     os.close(descriptor)
-            self._appender = self._reader = None
+            self._appender = None
+            self._readers.clear()
 
     def __enter__(self) -> ReplyStore:
         return self

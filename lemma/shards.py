@@ -6,7 +6,7 @@
     RUN/<stage>/part-00000.jsonl            records, one a line
     RUN/<stage>/part-00000.manifest         what the part was made from; written last, so the part is whole
     RUN/<stage>/rejected/part-00000.jsonl   units that gave no record, with their reasons
-    RUN/<stage>/replies/part-00000.jsonl    see `lemma.replies`
+    RUN/<stage>/replies/part-00000.jsonl    see `lemma.replies`; part-00000.e0001.jsonl, … of later owners
     RUN/<stage>/failed_calls.json           how the asking went; see `lemma.failures`
 """
 
@@ -18,6 +18,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import socket
 import time
 from collections import Counter
@@ -35,6 +36,8 @@ from lemma.stages.base import Reply, Usage
 R = TypeVar("R", bound=Record)
 
 MANIFEST_VERSION = 2
+EPOCH_FILE = ".epoch"
+_EPOCH = re.compile(r"part-[0-9]+(?:\.e([0-9]{1,9}))?\.jsonl\Z", re.ASCII)
 
 
 class StageUsage(BaseModel):
@@ -110,6 +113,7 @@ class StageFolder:
     def __init__(self, run: Path, stage: str) -> None:
         self.stage = stage
         self.path = run / stage
+        self._epoch: int | None = None
 
     def part(self, part: int) -> Path:
         """Records."""
@@ -123,9 +127,21 @@ class StageFolder:
         """Rejections."""
         return self.path / "rejected" / f"part-{part:05d}.jsonl"
 
-    def replies(self, part: int) -> Path:
-        """Replies."""
-        return self.path / "replies" / f"part-{part:05d}.jsonl"
+    def replies(self, part: int, epoch: int | None = None) -> Path:
+        """Replies that the owner of an epoch appends: each owner of a part writes a file of its own.
+
+        Args:
+            part: its number.
+            epoch: by default that of the folder, see `folder_epoch`.
+        """
+        if epoch is None:
+            epoch = self._epoch = folder_epoch(self.path.parent) if self._epoch is None else self._epoch
+        later = f".e{epoch:04d}" if epoch else ""
+        return self.path / "replies" / f"part-{part:05d}{later}.jsonl"
+
+    def reply_files(self, part: int) -> list[Path]:
+        """All files of a part's replies that there are, see `epoch_files`."""
+        return epoch_files(self.replies(part))
 
     def manifest(self, part: int) -> Manifest | None:
         """The part's manifest; None where the part is not finished (or was written by another version).
@@ -194,6 +210,31 @@ def part_number(path: Path) -> int | None:
     """The number in ``part-00012.…``; None for any other name."""
     stem = path.name.partition(".")[0].removeprefix("part-")
     return int(stem) if stem.isascii() and stem.isdigit() and len(stem) < 10 else None
+
+
+def folder_epoch(run: Path) -> int:
+    """The epoch of who works in a run's folder: 0, but where the run lives elsewhere and the folder is a copy."""
+    try:
+        return int((run / EPOCH_FILE).read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def epoch_files(path: Path) -> list[Path]:
+    """The files of replies that belong to the part of one of them; the latest epoch first.
+
+    Where a key stands in two of them, the first file counts: what the present owner asked for stays what it is,
+    though an owner that was thought dead should append to its own file afterwards.
+    """
+    if part_number(path) is None:
+        return [path]
+    stem = path.name.partition(".")[0]
+    try:
+        names = os.listdir(path.parent)
+    except OSError:
+        return []
+    found = [(int(match[1] or 0), name) for name in names if name.startswith(stem) and (match := _EPOCH.match(name))]
+    return [path.parent / name for _, name in sorted(found, reverse=True) if name.partition(".")[0] == stem]
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ other parts are derived anew, and only replies that are missing are asked for.
 from __future__ import annotations
 
 import json
+import mmap
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +24,8 @@ from lemma.replies import ReplyStore, StrayIndex
 from lemma.shards import Manifest, StageFolder, StageUsage, to_line, write_whole
 from lemma.stages.analyze import AnalyzeStage
 from lemma.stages.base import Group, Reply, SampleUnit, Stage
+
+_EPOCH = struct.Struct("I")
 
 Inputs = dict[str, str]
 """Name of an input → hash of its bytes."""
@@ -54,7 +58,34 @@ class StageWork:
         self.folder = StageFolder(run, stage.name)
         self._more_inputs = more_inputs
         self.leases = leases
-        self.strays = StrayIndex([self.folder.replies(number) for number in strays]) if strays else None
+        # of each part as it is claimed; shared, since the derive processes are forked before that
+        self._epochs = None if leases is None else mmap.mmap(-1, 4 * max(1, parts))
+        files = [path for number in strays for path in self.folder.reply_files(number)]
+        self.strays = StrayIndex(files) if files else None
+
+    def epoch(self, part: int) -> int | None:
+        """Of the lease that a part was claimed with, also in a process forked before; None: that of the folder."""
+        if self._epochs is None:
+            return None
+        epoch: int = _EPOCH.unpack_from(self._epochs, _EPOCH.size * part)[0]
+        return epoch
+
+    def note_epoch(self, part: int, epoch: int) -> None:
+        """Sets `epoch`."""
+        if self._epochs is not None:
+            _EPOCH.pack_into(self._epochs, _EPOCH.size * part, epoch)
+
+    def require_lease(self) -> None:
+        """Comes before anything is written.
+
+        Raises:
+            RunError: this process was taken for dead, and others have its parts.
+        """
+        if self.leases is not None and not self.leases.is_held():
+            raise RunError(
+                f"{self.run}: this process did not show itself for a while and may have been taken for dead; "
+                "the same command goes on with what is on disk"
+            )
 
     def inputs(self, part: int) -> Inputs | None:
         """What the part is made from; None where an earlier stage has not finished it."""
@@ -112,6 +143,8 @@ class WorkPart:
             lease.release()
             return False
         self.lease = lease
+        if lease is not None:
+            self.work.note_epoch(self.number, lease.epoch)
         return lease is not None
 
     def _is_done(self) -> bool:
@@ -125,9 +158,11 @@ class WorkPart:
 
     def open_replies(self) -> ReplyStore:
         """The part's replies."""
-        folder, number = self.work.folder, self.number
+        work, folder, number = self.work, self.work.folder, self.number
+        path = folder.replies(number, work.epoch(number))
+        guard = None if work.leases is None else work.require_lease
         # a manifest speaks of all replies of its part, so it goes before there are more of them
-        return ReplyStore(folder.replies(number), self.work.strays, lambda: folder.reopen(number))
+        return ReplyStore(path, work.strays, lambda: folder.reopen(number), guard)
 
     def groups(self) -> Iterator[Group]:
         """Its problems with all that earlier stages made of them.
@@ -149,7 +184,7 @@ class WorkPart:
         """Derives the part and writes it; the manifest last.
 
         Raises:
-            RunError: an input was changed behind lemma's back.
+            RunError: an input was changed behind lemma's back, or the part is another's by now.
             DiskError: writing failed.
         """
         work, part = self.work, self.number
@@ -157,6 +192,7 @@ class WorkPart:
         if inputs is None:
             raise RunError(f"{work.folder.part(part)}: an earlier stage's part vanished; run the same command again")
         self._verify_inputs()
+        work.require_lease()
         work.folder.reopen(part)
         maker = _Maker(work.stage, self._read_groups(), store)
         part_hash = write_whole(work.folder.part(part), maker.records())
@@ -166,6 +202,7 @@ class WorkPart:
         if derived.left:
             raise RunError(f"{store.path}: {derived.left} replies vanished; run the same command again")
         store.sync()  # replies that a program gave meanwhile: never a manifest without them
+        work.require_lease()
         work.folder.write_manifest(
             Manifest(
                 stage=work.stage.name,

@@ -15,11 +15,14 @@ from pathlib import Path
 import pytest
 
 from lemma.config import Config, DatasetSpec, ShardsConfig
-from lemma.errors import DiskError
+from lemma.errors import DiskError, RunError
 from lemma.pipeline import STAGES, Options, Pipeline
 from lemma.records import Problem, content_hash
-from lemma.replies import ReplyStore, StrayIndex, read_reply, reply_line, shared
+from lemma.replies import ReplyStore, StrayIndex, read_replies, read_reply, reply_line, shared
+from lemma.report.calls import read_calls
+from lemma.shards import StageFolder
 from lemma.stages.base import Reply, Request, SampleUnit, Usage
+from lemma.status import read_status
 from lemma.teacher.rules import RulesTeacher
 from lemma.teacher.scripted import ScriptedTeacher
 from tests.conftest import ROOT, example_config, files_of
@@ -328,3 +331,100 @@ def test_a_reply_whose_line_was_tampered_with_is_no_reply(tmp_path: Path) -> Non
     path.write_bytes(path.read_bytes().replace(one.key.encode(), content_hash("other")[:32].encode()))
     assert store.get(one) is None
     store.close()
+
+
+# ── files of later owners ──
+
+
+def owned(run: Path, epoch: int) -> Path:
+    return StageFolder(run, "analyze").replies(0, epoch)
+
+
+def test_each_owner_appends_to_its_own_file_and_finds_what_all_have_paid_for(tmp_path: Path) -> None:
+    asked = [request(str(number)) for number in range(3)]
+    for epoch, one in enumerate(asked):
+        with ReplyStore(owned(tmp_path, epoch)) as store:
+            assert [store.get(each) is not None for each in asked] == [number < epoch for number in range(3)]
+            store.append(answer(one, f"owner {epoch}"), one)
+    files = StageFolder(tmp_path, "analyze").reply_files(0)
+    assert [path.name for path in files] == ["part-00000.e0002.jsonl", "part-00000.e0001.jsonl", "part-00000.jsonl"]
+    assert all(len(path.read_bytes().splitlines()) == 1 for path in files)
+    with ReplyStore(owned(tmp_path, 0)) as store:
+        assert [store.get(each) for each in asked] == [answer(one, f"owner {n}") for n, one in enumerate(asked)]
+        assert {reply.key for reply in store.others({asked[0].key})} == {asked[1].key, asked[2].key}
+    assert [reply.text for reply in read_replies(files)] == ["owner 2", "owner 1", "owner 0"]
+
+
+def test_what_an_owner_thought_dead_appends_later_changes_nothing_of_its_successors(tmp_path: Path) -> None:
+    one, two = request("1"), request("2")
+    with ReplyStore(owned(tmp_path, 0)) as zombie:
+        zombie.append(answer(two, "before"), two)
+        with ReplyStore(owned(tmp_path, 1)) as successor:
+            assert successor.get(two) == answer(two, "before")
+            successor.append(answer(one, "successor"), one)
+            zombie.append(answer(one, "zombie"), one)
+            assert successor.get(one) == answer(one, "successor")
+    for epoch in (0, 1, 2):
+        with ReplyStore(owned(tmp_path, epoch)) as store:
+            assert (store.get(one), store.get(two)) == (answer(one, "successor"), answer(two, "before"))
+    assert [reply.text for reply in read_replies(StageFolder(tmp_path, "analyze").reply_files(0))] == [
+        "successor",
+        "before",
+    ]
+
+
+def test_only_files_of_the_part_are_its_files(tmp_path: Path) -> None:
+    folder = StageFolder(tmp_path, "analyze")
+    folder.replies(0).parent.mkdir(parents=True)
+    names = ["part-00000.jsonl", "part-000001.jsonl", "part-00000.ex.jsonl", ".part-00000.jsonl.tmp", "part-00000.e3"]
+    for name in [*names, "part-00000.e0007.jsonl", "part-00001.e0001.jsonl", "part-00000.e0007.jsonl.gz"]:
+        (folder.replies(0).parent / name).touch()
+    assert [path.name for path in folder.reply_files(0)] == ["part-00000.e0007.jsonl", "part-00000.jsonl"]
+    assert folder.reply_files(5) == []
+
+
+def test_a_folder_that_copies_a_run_kept_elsewhere_appends_under_its_epoch(tmp_path: Path) -> None:
+    assert StageFolder(tmp_path, "analyze").replies(3).name == "part-00003.jsonl"
+    (tmp_path / ".epoch").write_text("4\n")
+    assert StageFolder(tmp_path, "analyze").replies(3).name == "part-00003.e0004.jsonl"
+    assert StageFolder(tmp_path, "analyze").replies(3, 0).name == "part-00003.jsonl"
+
+
+def test_who_must_not_append_any_more_is_stopped_before_it_does(tmp_path: Path) -> None:
+    is_held = [True]
+
+    def guard() -> None:
+        if not is_held[0]:
+            raise RunError("another has it")
+
+    with ReplyStore(owned(tmp_path, 0), guard=guard) as store:
+        store.append(answer(request("1")), request("1"))
+        is_held[0] = False
+        with pytest.raises(RunError, match="another has it"):
+            store.append(answer(request("2")), request("2"))
+    assert len(owned(tmp_path, 0).read_bytes().splitlines()) == 1
+
+
+def test_every_command_reads_the_replies_of_all_owners(tmp_path: Path) -> None:
+    """A run whose replies are split over two files looks and costs as one whose replies stand in one."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for run in (one, two):
+        with Pipeline(run, example_config(), Options(quiet=True), teacher=lambda role: RulesTeacher()) as pipeline:
+            pipeline.work(STAGES[:2])
+    for path in sorted(two.glob("*/replies/part-*.jsonl")):
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(lines[::2]))
+        path.with_name(path.name.replace(".jsonl", ".e0001.jsonl")).write_bytes(b"".join(lines[1::2]))
+    for run in (one, two):
+        for manifest in (run / "analyze").glob("*.manifest"):
+            manifest.unlink()
+    seen = []
+    for run in (one, two):
+        status = read_status(run)
+        answered = [stage["answered"] for stage in status["stages"]]
+        seen.append((answered, [stage["spent"] for stage in status["stages"]], read_calls(run, STAGES).timeless))
+        teacher = ScriptedTeacher(lambda asked, before: pytest.fail(f"asked again: {asked.unit.id}, {before}"))
+        with Pipeline(run, example_config(), Options(quiet=True), teacher=lambda role, it=teacher: it) as pipeline:  # type: ignore[misc]
+            pipeline.work(STAGES[:2])
+    assert seen[0] == seen[1]
+    assert files_of(one) == files_of(two)

@@ -72,8 +72,7 @@ def find_records(run: Path, stage: str, part: int, ids: Collection[str]) -> dict
 def find_replies(run: Path, stage: str, part: int, units: Collection[str]) -> dict[str, Tree]:
     """Unit → the last whole reply about it, of those among `units` that have one."""
     found = {}
-    path = StageFolder(run, stage).replies(part)
-    if units and path.is_file():
+    for path in reversed(StageFolder(run, stage).reply_files(part)) if units else ():
         for _, line in _raw(path):
             known = _UNIT.match(line)
             if known is not None and (unit := known[1].decode(errors="replace")) in units:

@@ -200,10 +200,11 @@ def _of_rejection(run: Path, line: Line, rejection: Rejection) -> Chain:
 def _replies_to(run: Path, stage: str, part: int, unit: str) -> list[Reply]:
     needle = unit.encode()
     replies = []
-    with contextlib.suppress(FileNotFoundError), StageFolder(run, stage).replies(part).open("rb") as file:
-        for raw in file:
-            if needle in raw and _unit_of(raw) == unit and (reply := read_reply(raw)) is not None:
-                replies.append(reply)
+    for path in reversed(StageFolder(run, stage).reply_files(part)):
+        with path.open("rb") as file:
+            for raw in file:
+                if needle in raw and _unit_of(raw) == unit and (reply := read_reply(raw)) is not None:
+                    replies.append(reply)
     return replies
 
 

@@ -47,25 +47,27 @@ def read_pace(folder: StageFolder, draws: int, finished: Collection[int], parts:
     """
     pace = Pace(since_s=now_s)
     for part in range(parts):
-        path = folder.replies(part)
         is_open = part not in finished
-        try:
-            is_recent = now_s - path.stat().st_mtime < WINDOW_S
-        except OSError:
-            continue
-        if not (is_open or is_recent):
-            continue
+        paths = [path for path in folder.reply_files(part) if is_open or _is_recent(path, now_s)]
         drawn: dict[str, set[int]] = {}
         recent = set()
-        for unit, draw, created_s in _arrivals(path):
+        for unit, draw, created_s in (arrival for path in paths for arrival in _arrivals(path)):
             drawn.setdefault(unit, set()).add(draw)
             if 0 < now_s - created_s < WINDOW_S:
                 recent.add(unit)
                 pace.since_s = min(pace.since_s, created_s)
         pace.recent += len(recent)
-        if is_open:
+        if is_open and paths:
             pace.answered[part] = sum(len(seen) >= draws for seen in drawn.values())
     return pace
+
+
+def _is_recent(path: Path, now_s: float) -> bool:
+    """Whether it was written to within the window."""
+    try:
+        return now_s - path.stat().st_mtime < WINDOW_S
+    except OSError:
+        return False
 
 
 def _arrivals(path: Path) -> Iterator[tuple[str, int, float]]:
