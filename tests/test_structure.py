@@ -38,6 +38,8 @@ LAYERS = [
     # disk
     {"shards", "sharding"},
     {"leases"},
+    {"heartbeat"},
+    {"storage"},
     # what people found; the card tells it
     {"audit"},
     # what answers, what is kept of it, what it is turned into
