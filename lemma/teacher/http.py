@@ -10,7 +10,6 @@ Nothing is asked twice here: a call that a connection lost is the caller's to ma
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import functools
 import socket
@@ -18,13 +17,14 @@ import ssl
 import time
 import urllib.request
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import aiohappyeyeballs
 import httptools
+
+from lemma.teacher.route import Call, Route
 
 CONNECT_S = 30.0
 IDLE_S = 75.0
@@ -35,39 +35,6 @@ HAPPY_EYEBALLS_S = 0.25
 """Between trying one address of a host and the next, RFC 8305 section 5."""
 MAX_HEAD_BYTES = 1 << 20
 MAX_BODY_BYTES = 1 << 26
-FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "accept-encoding"})
-"""Headers that are written here alone."""
-_SAFE = "/%:@!$&'()*+,;=~"
-
-Header = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Where a call goes, and what it says beside its body.
-
-    Args:
-        url: ``http`` or ``https``; without user and fragment.
-        headers: (name, value).
-
-    Raises:
-        ValueError: that cannot be said in HTTP; says which part, and no value.
-    """
-
-    url: str
-    headers: tuple[Header, ...]
-
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("the address has to begin with http:// or https:// and to name a host")
-        if not 0 < _port(parts) < 65536:  # raises ValueError by itself where it is no number
-            raise ValueError("the address has port 0")
-        for name, value in self.headers:
-            if not name or not name.isascii() or any(char <= " " or char in ':"\x7f' for char in name):
-                raise ValueError(f"{name!r} is no name of a header")
-            if any((char < " " and char != "\t") or char == "\x7f" for char in value):
-                raise ValueError(f"the header {name} holds a line break or another control character")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +62,7 @@ class Http:
     """
 
     def __init__(self) -> None:
-        self._routes: dict[Call, _Route] = {}
+        self._routes: dict[Call, Route] = {}
         self._idle: dict[Any, list[_Connection]] = {}
         self._all: set[_Connection] = set()
         self._hosts: dict[tuple[str, int], tuple[float, asyncio.Task[Any]]] = {}
@@ -116,7 +83,7 @@ class Http:
         """
         route = self._routes.get(call)
         if route is None:
-            route = self._routes[call] = _Route(call, self._proxies)
+            route = self._routes[call] = Route(call, self._proxies)
         doing = "connection"
         try:
             async with asyncio.timeout(timeout_s):
@@ -145,7 +112,7 @@ class Http:
         self._idle.clear()
         await asyncio.sleep(0)  # transports close in the loop's next turn
 
-    def _take_idle(self, route: _Route) -> _Connection | None:
+    def _take_idle(self, route: Route) -> _Connection | None:
         idle = self._idle.get(route.key)
         while idle:
             connection = idle.pop()  # the one used last: others may grow old and be closed
@@ -154,7 +121,7 @@ class Http:
             connection.abort()
         return None
 
-    async def _connect(self, route: _Route, timeout_s: float) -> _Connection:
+    async def _connect(self, route: Route, timeout_s: float) -> _Connection:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(min(CONNECT_S, timeout_s)):
@@ -188,50 +155,6 @@ class Http:
             task = loop.create_task(loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
             known = self._hosts[host, port] = (time.monotonic(), task)
         return list(await asyncio.shield(known[1]))
-
-
-class _Route:
-    """How calls reach where they go.
-
-    Attributes:
-        key: connections with the same one may be used for each other's calls.
-        hop: host and port to connect to: the address's own, or its proxy's.
-        tunnel: what opens a way through the proxy, or nothing.
-        head: the request's, up to the value of ``Content-Length``.
-    """
-
-    def __init__(self, call: Call, proxies: Mapping[str, str]) -> None:
-        url = urlsplit(call.url)
-        port = _port(url)
-        self.is_tls = url.scheme == "https"
-        self.host = _ascii_host(url.hostname or "")
-        authority = f"[{self.host}]" if ":" in self.host else self.host
-        target = quote(url.path or "/", safe=_SAFE) + (f"?{quote(url.query, safe=_SAFE + '?')}" if url.query else "")
-        self.hop = (self.host, port)
-        self.tunnel = b""
-        headers = [header for header in call.headers if header[0].lower() not in FRAMING]
-        usual = authority if port == (443 if self.is_tls else 80) else f"{authority}:{port}"
-        if not any(name.lower() == "host" for name, _ in headers):
-            headers.insert(0, ("Host", usual))
-        proxy = _proxy_for(url, proxies)
-        if proxy is not None:
-            self.hop = (_ascii_host(proxy.hostname or ""), proxy.port or 80)
-            credentials = _credentials(proxy)
-            if self.is_tls:
-                way = f"{authority}:{port}"
-                lines = [
-                    f"CONNECT {way} HTTP/1.1",
-                    f"Host: {way}",
-                    *(f"{name}: {value}" for name, value in credentials),
-                ]
-                self.tunnel = "\r\n".join([*lines, "", ""]).encode()
-            else:
-                target = f"http://{usual}{target}"
-                headers += credentials
-        # a body that is packed would have to be unpacked here, and answers are short
-        headers += [("Accept-Encoding", "identity"), ("Content-Length", "")]
-        self.head = _head(f"POST {target} HTTP/1.1", headers)
-        self.key = (self.is_tls, self.host, port, self.hop)
 
 
 class _Connection(asyncio.Protocol):
@@ -366,43 +289,6 @@ class _Connection(asyncio.Protocol):
         self._begin()  # the answer's headers are its own from here on
         if waiter is not None and not waiter.done():
             waiter.set_result(answer)
-
-
-def _head(first: str, headers: Iterable[Header]) -> bytes:
-    """The lines of a request, RFC 9112 section 3, without their end."""
-    return "\r\n".join([first, *(f"{name}: {value}" for name, value in headers)]).encode()
-
-
-def _port(url: SplitResult) -> int:
-    port = url.port
-    return port if port is not None else 443 if url.scheme == "https" else 80
-
-
-def _ascii_host(host: str) -> str:
-    return host if host.isascii() else host.encode("idna").decode()
-
-
-def _proxy_for(url: SplitResult, proxies: Mapping[str, str]) -> SplitResult | None:
-    if not proxies or urllib.request.proxy_bypass(url.hostname or ""):
-        return None
-    address = proxies.get(url.scheme) or proxies.get("all")
-    if not address:
-        return None
-    proxy = urlsplit(address if "://" in address else f"http://{address}")
-    if proxy.scheme != "http" or not proxy.hostname:
-        raise ValueError(
-            f"the environment names a proxy of the kind {proxy.scheme}://, and only http:// can be used; set "
-            f"{url.scheme.upper()}_PROXY, or NO_PROXY for {url.hostname}"
-        )
-    return proxy
-
-
-def _credentials(proxy: SplitResult) -> list[Header]:
-    """The header for a proxy that wants a name and a password, RFC 9110 section 11.7.2."""
-    if proxy.username is None:
-        return []
-    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    return [("Proxy-Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")]
 
 
 async def _tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket, request: bytes) -> None:

@@ -30,8 +30,8 @@ from lemma.teacher.throttle import RateLimits, read_limits
 if TYPE_CHECKING:
     import openai
 
-    from lemma.teacher.http import Call
     from lemma.teacher.package import Package
+    from lemma.teacher.route import Call
     from lemma.teacher.transport import Wire
 
 MAX_RETRY_AFTER_S = 3600.0

@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 import httpx2
 
 from lemma.teacher.base import CallFailed
-from lemma.teacher.http import Answer, Call
+from lemma.teacher.http import Answer
+from lemma.teacher.route import Call
 
 if TYPE_CHECKING:
     import openai

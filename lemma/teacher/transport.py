@@ -14,7 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 from lemma import __version__
 from lemma.errors import TeacherError
 from lemma.teacher.base import CallFailed
-from lemma.teacher.http import Answer, Broken, Call, Http
+from lemma.teacher.http import Answer, Broken, Http
+from lemma.teacher.route import Call
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 USER_AGENT = f"lemma/{__version__}"

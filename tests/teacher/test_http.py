@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from lemma.teacher import http
-from lemma.teacher.http import Answer, Broken, Call, Http
+from lemma.teacher.http import Answer, Broken, Http
+from lemma.teacher.route import Call
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
