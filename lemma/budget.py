@@ -103,6 +103,7 @@ class Budget:
             configuration sees to it).
         spent: what the run has paid for before, of this role and any other.
         is_batch: whether calls are paid for at the price of batches.
+        shares: how many processes share the run's budget in equal parts: the limits are one share.
 
     Attributes:
         tokens: spent so far, what was spent before included.
@@ -118,6 +119,7 @@ class Budget:
         "_reserved_tokens",
         "_reserved_usd",
         "_seen",
+        "_shares",
         "_usd_per_input",
         "_usd_per_output",
         "cost_usd",
@@ -133,7 +135,9 @@ class Budget:
         prices: Prices,
         spent: Spent,
         is_batch: bool = False,
+        shares: int = 1,
     ) -> None:
+        self._shares = shares
         self._max_cost_usd = max_cost_usd
         self._max_tokens = max_tokens
         self._prices = prices
@@ -213,15 +217,17 @@ class Budget:
 
     def line(self) -> str:
         """Which limit was reached and how to raise it, for the error that ends the run."""
+        share = f"this one's share (1/{self._shares}) of " if self._shares > 1 else ""
         if self._max_tokens is not None and self._are_tokens_reached:
-            raised = 2 * max(self._max_tokens, self.tokens)
+            raised = 2 * max(self._max_tokens, self.tokens) * self._shares
+            limit_words = f"{share}budget.max_tokens {self._max_tokens * self._shares}"
             return (
-                f"the budget is reached: {self.tokens} of budget.max_tokens {self._max_tokens} tokens; "
+                f"the budget is reached: {self.tokens} of {limit_words} tokens; "
                 f"raise it with --set budget.max_tokens={raised}"
             )
-        limit = self._max_cost_usd or 0.0
-        raised_usd = 2 * max(limit, self.cost_usd) or 1.0
+        limit = (self._max_cost_usd or 0.0) * self._shares
+        raised_usd = 2 * max(limit, self.cost_usd * self._shares) or 1.0
         return (
-            f"the budget is reached: ${self.cost_usd:.2f} of budget.max_cost_usd {limit:.2f}; "
+            f"the budget is reached: ${self.cost_usd:.2f} of {share}budget.max_cost_usd {limit:.2f}; "
             f"raise it with --set budget.max_cost_usd={raised_usd:.2f}"
         )

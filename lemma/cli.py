@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from lemma.errors import Incomplete, Interrupted, LemmaError
+
+if TYPE_CHECKING:
+    from lemma.sharding import Shard
 
 app = typer.Typer(
     name="lemma",
@@ -48,6 +51,15 @@ NoWaitOption = Annotated[
     bool,
     typer.Option("--no-wait", help="With `backend: batch`: submit, take in what is ready, and end with status 3."),
 ]
+ShardOption = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="See to every N-th part, beside other processes that see to the others: rpm, tpm and budget are divided "
+        "by N, concurrency is each one's own.",
+    ),
+]
 
 
 def _work(
@@ -61,12 +73,20 @@ def _work(
     retarget: bool = False,
     partial: bool = False,
     no_wait: bool = False,
+    shard: str | None = None,
 ) -> str:
     """Does stages; returns what was left to do, in words."""
     from lemma.configfile import load_config
     from lemma.pipeline import Options, Pipeline
 
-    options = Options(quiet=quiet, rederive=rederive, retarget=retarget, partial=partial, is_waiting=not no_wait)
+    options = Options(
+        quiet=quiet,
+        rederive=rederive,
+        retarget=retarget,
+        partial=partial,
+        is_waiting=not no_wait,
+        shard=_shard(shard, retarget or partial),
+    )
     try:
         config = load_config(config_path, overrides or (), limit)
         try:
@@ -80,6 +100,19 @@ def _work(
             raise
     except KeyboardInterrupt:
         raise Interrupted("interrupted; every reply is on disk") from None
+
+
+def _shard(text: str | None, is_target_chosen: bool) -> Shard | None:
+    from lemma.sharding import Shard
+
+    if text is None:
+        return None
+    if is_target_chosen:
+        raise typer.BadParameter("--retarget and --partial are for one process to decide: leave out --shard")
+    try:
+        return Shard.parse(text)
+    except LemmaError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _tell_status(run: Path) -> None:
@@ -101,11 +134,12 @@ def run_all(
     rederive: RederiveOption = False,
     retarget: RetargetOption = False,
     no_wait: NoWaitOption = False,
+    shard: ShardOption = None,
 ) -> None:
     """All stages in order; resumes where it was interrupted."""
     from lemma.pipeline import STAGES
 
-    _work(STAGES, config, output, overrides, limit, quiet, rederive, retarget, no_wait=no_wait)
+    _work(STAGES, config, output, overrides, limit, quiet, rederive, retarget, no_wait=no_wait, shard=shard)
 
 
 def _add_stage(name: str, help_text: str) -> None:
@@ -119,8 +153,9 @@ def _add_stage(name: str, help_text: str) -> None:
         quiet: QuietOption = False,
         rederive: RederiveOption = False,
         no_wait: NoWaitOption = False,
+        shard: ShardOption = None,
     ) -> None:
-        _work((name,), config, output, overrides, limit, quiet, rederive, no_wait=no_wait)
+        _work((name,), config, output, overrides, limit, quiet, rederive, no_wait=no_wait, shard=shard)
 
     app.command(name, help=help_text)(command)
 
@@ -140,9 +175,10 @@ def inject(
     retarget: RetargetOption = False,
     partial: PartialOption = False,
     no_wait: NoWaitOption = False,
+    shard: ShardOption = None,
 ) -> None:
     """Inject mistakes into correct solutions, of types drawn from the analysed distribution."""
-    _work(("inject",), config, output, overrides, limit, quiet, rederive, retarget, partial, no_wait)
+    _work(("inject",), config, output, overrides, limit, quiet, rederive, retarget, partial, no_wait, shard)
 
 
 _add_stage("correct", "Correct each mistake: Fix & Continue, Fresh & Restart.")
@@ -167,14 +203,18 @@ def export(
     overrides: SetOption = None,
     limit: LimitOption = None,
     quiet: QuietOption = False,
+    shard: ShardOption = None,
 ) -> None:
     """Write the dataset in the forms that trainers read."""
     if (len(output) > 1) != (to is not None):
         raise typer.BadParameter("several runs (-o RUN -o RUN …) and --to FOLDER go together")
+    if to is not None and shard is not None:
+        raise typer.BadParameter("--shard is for one run's folder: leave it out where several are merged")
     from lemma.hub import push_export
 
     if to is None:
-        folder, unfinished = output[0] / "export", _work(("export",), config, output[0], overrides, limit, quiet)
+        folder = output[0] / "export"
+        unfinished = _work(("export",), config, output[0], overrides, limit, quiet, shard=shard)
     else:
         from lemma.configfile import load_config
         from lemma.manyruns import ManyRuns

@@ -1,6 +1,7 @@
 """Calls that gave no reply, by when and why: how a stage went, never what it is made from.
 
-``RUN/<stage>/failed_calls.json``, written only where calls failed::
+``RUN/<stage>/failed_calls.json``, written only where calls failed (``failed_calls.2-of-8.json`` by one of several
+processes that work together)::
 
     {"width_s": 60, "stretches": {"28333351": {"throttled": 12, "timeout": 1}}}
 
@@ -91,9 +92,16 @@ class FailedCalls(BaseModel):
 
 
 def read_failed_calls(run: Path, stage: str) -> FailedCalls:
-    """A stage's failed calls; none where nothing is known of any."""
+    """A stage's failed calls, of all processes; none where nothing is known of any."""
+    first, *more = [_read(path) for path in sorted((run / stage).glob("failed_calls*.json"))] or [FailedCalls()]
+    for other in more:
+        first.merge(other)
+    return first
+
+
+def _read(path: Path) -> FailedCalls:
     try:
-        return FailedCalls.model_validate_json((run / stage / NAME).read_bytes())
+        return FailedCalls.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return FailedCalls()
 
@@ -107,11 +115,11 @@ class FailureLog:
         run: the run's folder.
         stage: whose calls.
         clock: Unix seconds.
+        member: of the processes that work together the one that counts: each has a file of its own.
     """
 
-    def __init__(self, run: Path, stage: str, clock: Callable[[], float] = time.time) -> None:
-        self._run = run
-        self._stage = stage
+    def __init__(self, run: Path, stage: str, clock: Callable[[], float] = time.time, member: str = "") -> None:
+        self._path = run / stage / (NAME.replace(".", f".{member}.") if member else NAME)
         self._clock = clock
         self._calls: FailedCalls | None = None
         self._is_saved = True
@@ -120,7 +128,7 @@ class FailureLog:
     def count(self, kind: FailureKind) -> None:
         """A call failed."""
         if self._calls is None:
-            self._calls = read_failed_calls(self._run, self._stage)
+            self._calls = _read(self._path)
         self._calls.add(self._clock(), kind)
         self._is_saved = False
 
@@ -134,8 +142,8 @@ class FailureLog:
         if self._is_saved or self._calls is None:
             return
         self._is_saved, self._saved_s = True, self._clock()
-        path = self._run / self._stage / NAME
-        temporary = path.with_name(f".{NAME}.tmp")
+        path = self._path
+        temporary = path.with_name(f".{path.name}.tmp")
         # not synced, as other files are: that takes its time on the loop that sends calls, and no loss would matter
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """The rounds of injection: which type is asked of which problem, from the frozen target and the outcomes so far.
 
 The units of a round are a function of all outcomes of the rounds before it, in unit order (`lemma.stages.rounds`
-draws them). Outcomes are never stored: they are derived from the replies on disk, so that an interrupted run comes to
-the same plan. Only when the plan is complete are the parts written.
+draws them). Outcomes are derived from the replies on disk, so that an interrupted run comes to the same plan; processes
+that work together tell each other theirs (`lemma.outcomes`). Only when the plan is complete are the parts written.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lemma.config import Config
 from lemma.derive import Derived, derive
 from lemma.distribution import write_injected
 from lemma.errors import RunError
+from lemma.outcomes import OutcomeFiles, Outcomes, forget_outcomes
 from lemma.prompts import Prompts
 from lemma.records import Mistake, Problem, Rejection, content_hash
 from lemma.replies import ReplyStore
@@ -25,11 +26,10 @@ from lemma.stages.inject import Assignment, InjectStage
 from lemma.stages.rounds import MAX_ROUNDS, Slot, plan_round
 from lemma.stagework import Inputs, StageWork, WorkPart
 from lemma.taxonomy import ErrorType
+from lemma.together import Together
 
 Ask = Callable[[StageWork, Sequence[WorkPart], str], None]
 """Runs the engine over the parts of a stage, under a label for progress."""
-Outcomes = dict[tuple[str, int], tuple[str, str]]
-"""(problem id, slot) → ``("kept" | "declined", error type)``; slots that gave nothing are not in it."""
 
 
 @dataclass(slots=True)
@@ -54,6 +54,7 @@ class Injection:
         target: ``inject/target.json``.
         parts: number of parts.
         strays: see `StageWork`.
+        together: the processes that work on it; None: this one alone.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class Injection:
         target: Mapping[str, Any],
         parts: int,
         strays: list[int],
+        together: Together | None = None,
     ) -> None:
+        self._together = together or Together(None, None, lambda line: None)
         self._run = run
         self._config = config
         self._prompts = prompts
@@ -83,7 +86,7 @@ class Injection:
     def work(self, plan: Mapping[str, Sequence[Assignment]] | None = None) -> StageWork:
         """The stage with a plan; without one, only to see which parts are fresh."""
         stage = InjectStage(self._config, self._prompts, self._taxonomy, plan or {})
-        return StageWork(self._run, stage, self._parts, self._strays, self._more_inputs)
+        return StageWork(self._run, stage, self._parts, self._strays, self._more_inputs, self._together.leases)
 
     def _more_inputs(self, part: int) -> Inputs:
         """The target, and all parts before this one: what is drawn here follows from what came of those."""
@@ -99,23 +102,48 @@ class Injection:
         return {"target": self._target_hash, "before": self._chain[part]}
 
     def run(self, ask: Ask, rederive: bool = False) -> None:
-        """Plans and asks round by round, then writes the parts that are stale."""
+        """Plans and asks round by round, then writes the parts that are stale: of them those that this process sees to.
+
+        Raises:
+            LemmaError: as `ask` does.
+        """
+        together = self._together
         places = list(self._places())
         for number in range(1, MAX_ROUNDS + 1):
             plan = self._plan_round(places, number)
-            if not plan:
-                continue
-            work = self.work(plan)
-            outcomes: Outcomes = {}
-            parts = [_RoundPart(work, part, outcomes) for part in range(self._parts)]
-            ask(work, parts, f"inject {number}")
-            _learn(places, outcomes, number)
+            if plan:
+                _learn(places, self._ask_round(ask, plan, number), number)
         members = _by_dataset(places)
-        write_injected(
-            self._run, {name: _came_to(members.get(name, []), self._targets[name]) for name in sorted(self._targets)}
-        )
+        came_to = {name: _came_to(members.get(name, []), self._targets[name]) for name in sorted(self._targets)}
+        with together.alone():
+            write_injected(self._run, came_to)
         work = self.work(_by_problem(places))
-        ask(work, [work.open_part(part) for part in (range(self._parts) if rederive else work.stale())], "inject")
+        together.see_to(
+            [part for part in together.mine(self._parts) if rederive or not work.is_fresh(part)],
+            work.is_fresh,
+            lambda part: work.open_part(part, is_redone=rederive),
+            lambda parts: ask(work, parts, "inject"),
+        )
+        with together.alone():
+            if not work.stale():  # nobody has to learn of a round any more
+                forget_outcomes(self._run)
+
+    def _ask_round(self, ask: Ask, plan: Mapping[str, Sequence[Assignment]], number: int) -> Outcomes:
+        """What all parts' units of a round came to."""
+        work = self.work(plan)
+        files = None
+        if self._together.leases is not None:
+            inputs = self._more_inputs(self._parts)  # before a part that is not there: all of them
+            key = content_hash(work.stage.fingerprint, *inputs.values(), repr(sorted(plan.items())))
+            files = OutcomeFiles(self._run, number, key)
+        turn = _Round(files)
+        self._together.see_to_all(
+            self._parts,
+            turn.is_known,
+            lambda part: _RoundPart(work, part, turn),
+            lambda parts: ask(work, parts, f"inject {number}"),
+        )
+        return turn.outcomes
 
     def _places(self) -> Iterator[_Place]:
         for part in range(self._parts):
@@ -189,12 +217,42 @@ def _learn(places: Iterable[_Place], outcomes: Outcomes, number: int) -> None:
         place.outcome = replace(slot, declined=declined, failed=(*slot.failed, error_type))
 
 
-class _RoundPart(WorkPart):
-    """A part in a round: its outcomes are learnt, nothing is written."""
+class _Round:
+    """What is known of a round's outcomes.
 
-    def __init__(self, work: StageWork, number: int, outcomes: Outcomes) -> None:
+    Args:
+        files: where the other processes' stand; None where there are none.
+    """
+
+    def __init__(self, files: OutcomeFiles | None) -> None:
+        self.outcomes: Outcomes = {}
+        self.files = files
+        self._known: set[int] = set()
+
+    def is_known(self, part: int) -> bool:
+        """Whether a part's outcomes are known, by now."""
+        if part not in self._known and self.files is not None:
+            found = self.files.read(part)
+            if found is not None:
+                self.learn(part, found)
+        return part in self._known
+
+    def learn(self, part: int, outcomes: Outcomes) -> None:
+        """Takes a part's outcomes."""
+        self.outcomes.update(outcomes)
+        self._known.add(part)
+
+
+class _RoundPart(WorkPart):
+    """A part in a round: its outcomes are learnt, no record is written."""
+
+    def __init__(self, work: StageWork, number: int, turn: _Round) -> None:
         super().__init__(work, number)
-        self._outcomes = outcomes
+        self._turn = turn
+
+    def is_done(self) -> bool:
+        """Whether its outcomes are known."""
+        return self._turn.is_known(self.number)
 
     def finish(self, store: ReplyStore) -> Outcomes:
         """Derives the round's units."""
@@ -204,8 +262,14 @@ class _RoundPart(WorkPart):
                 outcomes[unit.of.id, unit.slot] = ("kept", result.error_type)
             elif isinstance(result, Rejection) and result.reason == "teacher_declined":
                 outcomes[unit.of.id, unit.slot] = ("declined", result.unit.label)
+        if self._turn.files is not None:
+            store.sync()  # what is told to others must not be lost
+            self._turn.files.write(self.number, outcomes)
         return outcomes
 
     def finished(self, result: Outcomes) -> None:
-        """Notes them for the next round."""
-        self._outcomes.update(result)
+        """Notes them for the next round, and tells the other processes."""
+        self._turn.learn(self.number, result)
+        if self.work.leases is not None and self._turn.files is not None:
+            self.work.leases.publish(self._turn.files.path(self.number))
+        self.release()

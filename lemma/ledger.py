@@ -13,7 +13,7 @@ are being appended. Prices are the configuration's present ones. Outcomes::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from lemma.budget import Budget, Spent, cost_usd
 from lemma.config import Config, Prices
 from lemma.errors import ConfigError
 from lemma.replies import read_replies
+from lemma.sharding import Shard
 from lemma.shards import Manifest, StageFolder, StageUsage, part_number
 
 OUTCOMES: Final = ("kept", "rejected", "retried", "refused", "unused", "open")
@@ -52,7 +53,9 @@ def prices_of(config: Config, stage: str) -> Prices:
     return endpoint.prices if endpoint is not None else Prices()
 
 
-def read_ledger(run: Path, config: Config, fresh: Fresh, parts: int) -> list[LedgerLine]:
+def read_ledger(
+    run: Path, config: Config, fresh: Fresh, parts: int, holds: Callable[[int], bool] = lambda part: True
+) -> list[LedgerLine]:
     """Adds up all replies of a run; safe while the run is going on.
 
     Args:
@@ -60,6 +63,7 @@ def read_ledger(run: Path, config: Config, fresh: Fresh, parts: int) -> list[Led
         config: for the prices.
         fresh: the stages in use, each with its finished parts.
         parts: number of parts of the run; replies of others are not in use.
+        holds: whose replies count, by the number of their part.
 
     Returns:
         Lines by stage, model and outcome.
@@ -68,7 +72,7 @@ def read_ledger(run: Path, config: Config, fresh: Fresh, parts: int) -> list[Led
     for folder in sorted(path.parent for path in run.glob("*/replies")):
         stage = folder.name
         prices = prices_of(config, stage)
-        for model, by_outcome in sorted(_stage_usage(run, stage, fresh.get(stage), parts).items()):
+        for model, by_outcome in sorted(_stage_usage(run, stage, fresh.get(stage), parts, holds).items()):
             for outcome in OUTCOMES:
                 if outcome in by_outcome:
                     usage = by_outcome[outcome]
@@ -77,7 +81,7 @@ def read_ledger(run: Path, config: Config, fresh: Fresh, parts: int) -> list[Led
 
 
 def _stage_usage(
-    run: Path, stage: str, fresh: Mapping[int, Manifest] | None, parts: int
+    run: Path, stage: str, fresh: Mapping[int, Manifest] | None, parts: int, holds: Callable[[int], bool]
 ) -> dict[str, dict[str, StageUsage]]:
     """Model → outcome → sums of one stage."""
     folder = StageFolder(run, stage)
@@ -87,7 +91,7 @@ def _stage_usage(
     def add(model: str, outcome: str, usage: StageUsage) -> None:
         sums.setdefault(model, {}).setdefault(outcome, StageUsage()).add(usage)
 
-    for number in _numbers(folder):
+    for number in filter(holds, _numbers(folder)):
         is_in_use = fresh is not None and number < parts
         manifest = (fresh or {}).get(number)
         if is_in_use and manifest is not None:
@@ -152,16 +156,18 @@ def total_cost(lines: Iterable[LedgerLine]) -> float | None:
     return None if None in costs else sum(cost for cost in costs if cost is not None)
 
 
-def budget_of(run: Path, config: Config, stage: str, is_batch: bool = False) -> Budget:
+def budget_of(run: Path, config: Config, stage: str, is_batch: bool = False, shard: Shard | None = None) -> Budget:
     """The run's budget while `stage` is asked (in batches or not): less all that the run has paid for, of any stage.
+
+    A shard's is its share of it, less what its own parts have cost.
 
     Raises:
         ConfigError: there is a limit in dollars, and a price of what was paid for is unknown.
     """
-    limits = config.budget
+    limits = config.budget if shard is None else shard.budget(config.budget)
     spent = Spent()
     if limits.max_cost_usd is not None or limits.max_tokens is not None:
-        lines = read_ledger(run, config, {}, 0)
+        lines = read_ledger(run, config, {}, 0, shard.holds if shard is not None else lambda part: True)
         tokens = sum(line.usage.input_tokens + line.usage.output_tokens for line in lines)
         unknown = next((line.stage for line in lines if line.cost_usd is None), None)
         if limits.max_cost_usd is not None and unknown is not None:
@@ -171,4 +177,5 @@ def budget_of(run: Path, config: Config, stage: str, is_batch: bool = False) -> 
                 "or limit budget.max_tokens instead"
             )
         spent = Spent(tokens, sum(line.cost_usd or 0.0 for line in lines))
-    return Budget(limits.max_cost_usd, limits.max_tokens, prices_of(config, stage), spent, is_batch)
+    shares = shard.count if shard is not None else 1
+    return Budget(limits.max_cost_usd, limits.max_tokens, prices_of(config, stage), spent, is_batch, shares)

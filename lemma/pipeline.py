@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from lemma.config import Config, Prices
 from lemma.counts import expected_units
 from lemma.distribution import check_types, distribution_of, freeze_target, write_distribution
 from lemma.engine import Engine, Part
-from lemma.errors import RunError
+from lemma.errors import ConfigError, RunError
 from lemma.evaluate.stage import EvalStage
 from lemma.exporting import ExportWork, RunSource
 from lemma.exports import StageFacts, formats_of
@@ -25,6 +25,7 @@ from lemma.failures import FailureLog
 from lemma.injection import Injection
 from lemma.leases import Leases, LockLeases
 from lemma.ledger import budget_of, read_ledger, total_cost
+from lemma.outcomes import forget_outcomes
 from lemma.plugins import load_plugins
 from lemma.problems import ProblemsFolder, input_fingerprint, read_into
 from lemma.progress import ProgressMeter
@@ -102,6 +103,7 @@ class Pipeline:
         if leases is None and shard is not None:
             leases = LockLeases(run, shard.member)
         self._together = Together(leases, shard, self._say)
+        self._command = ""
         self._lock = RunLock(run) if leases is None else None
         self._facts: dict[str, StageFacts] = {}
         self.unfinished = ""
@@ -153,8 +155,11 @@ class Pipeline:
             self._refuse_changes(before, fingerprint)
         if before is not None:
             self._tell_changes(before)
-        # before anything else, so that the folder is known as a run however early it is interrupted
-        write_runfile(self._run, self._config, self._fingerprints())
+        if not is_shared:
+            # before anything else, so that the folder is known as a run however early it is interrupted
+            write_runfile(self._run, self._config, self._fingerprints())
+            if self._options.rederive:
+                forget_outcomes(self._run)
         self._know(read_into(self._run, self._config, fingerprint))
         self._tell_reading()
 
@@ -220,6 +225,7 @@ class Pipeline:
         Raises:
             LemmaError: of any kind; what was paid for is on disk.
         """
+        self._command = "run" if len(names) > 1 else ""
         for name in names:
             if name == "smooth" and "smooth" not in self._stages:
                 continue
@@ -227,9 +233,18 @@ class Pipeline:
             if name == "inject":
                 self._inject()
             elif name == "export":
-                self._export()
+                with self._together.alone():
+                    self._export()
             else:
                 self._run_stage(name)
+            self._tell_shard(name)
+
+    def _tell_shard(self, name: str) -> None:
+        if self._together.shard is not None and name != "export" and not self._options.quiet:
+            done = self._parts - len(self._left(name, range(self._parts)))
+            self._say(
+                f"{name}: shard {self._together.shard} is done; {done} of the run's {self._parts} parts are at present"
+            )
 
     def _tell_broken_replies(self, name: str) -> None:
         broken = broken_replies(StageFolder(self._run, name))
@@ -242,23 +257,50 @@ class Pipeline:
         return StageWork(self._run, self._stages[name], self._parts, self._strays, leases=self._together.leases)
 
     def _require_before(self, name: str) -> None:
-        """Everything that the stage reads has to be finished, and of the present configuration."""
-        if name == "export" and self.whole_parts():
+        """Everything that the stage reads has to be finished, and of the present configuration.
+
+        Raises:
+            RunError: it is not, and an earlier command has to be given first.
+            Incomplete: other shards have to come first, and nobody works on them.
+        """
+        shard = self._together.shard
+        if name == "export" and shard is None and self.whole_parts():
             return  # of a run that goes on, what is whole is exported
-        for earlier in STAGES[: STAGES.index(name)]:
-            if earlier == "smooth" and "smooth" not in self._stages:
-                continue
-            if name == "inject" and earlier == "analyze" and self._options.partial:
-                continue
-            if earlier == "inject" and not (StageFolder(self._run, "inject").path / "target.json").exists():
-                left = self._parts
-            else:
-                left = len(self._work_of(earlier).stale())
-            if left:
+        earlier = [one for one in STAGES[: STAGES.index(name)] if one == "inject" or one in self._stages]
+        if name == "inject" and self._options.partial:
+            earlier.remove("analyze")
+        mine = self._together.mine(self._parts)
+        for stage in earlier:
+            if left := self._left(stage, mine):
                 raise RunError(
-                    f"{earlier} is not finished ({left} of {self._parts} parts are left or out of date); "
-                    f"run `lemma {earlier}` (or `lemma run`) first"
+                    f"{stage} is not finished ({len(left)} of {len(mine)} parts are left or out of date); "
+                    f"run `lemma {stage}` (or `lemma run`) first"
                 )
+        if name in ("inject", "export"):  # the one aims at what all parts' analysis found, the other writes them all
+            self._together.wait_for(
+                lambda parts: sorted({part for stage in earlier for part in self._left(stage, parts)}),
+                self._parts,
+                lambda parts: self._told_missing(name, earlier, parts),
+            )
+
+    def _left(self, stage: str, parts: Iterable[int]) -> list[int]:
+        """Those of some parts that a stage has not finished."""
+        work = self.work_of(stage)
+        return [part for part in parts if work is None or not work.is_fresh(part)]
+
+    def _told_missing(self, name: str, earlier: Sequence[str], parts: Sequence[int]) -> str:
+        shard = self._together.shard
+        assert shard is not None
+        stage = next((one for one in earlier if self._left(one, parts)), earlier[-1])
+        left = self._left(stage, parts)
+        numbers = ", ".join(map(str, left[:8])) + (", …" if len(left) > 8 else "")
+        shards = sorted({Shard.of(part, shard.count).index for part in left})
+        more = f" (and so for {', '.join(f'{index}/{shard.count}' for index in shards[1:5])})" if shards[1:] else ""
+        return (
+            f"{name} needs {stage} of all parts, and {len(left)} of {self._parts} are missing ({numbers}) that nobody "
+            f"works on: `lemma {self._command or stage} CONFIG -o {self._run} --shard {shards[0]}/{shard.count}`{more} "
+            "makes them"
+        )
 
     def _run_stage(self, name: str) -> None:
         work = self._work_of(name)
@@ -283,7 +325,9 @@ class Pipeline:
         return self._injection_for(target)
 
     def _injection_for(self, target: Mapping[str, Any]) -> Injection:
-        return Injection(self._run, self._config, self._prompts, self._taxonomy, target, self._parts, self._strays)
+        return Injection(
+            self._run, self._config, self._prompts, self._taxonomy, target, self._parts, self._strays, self._together
+        )
 
     def _inject(self) -> None:
         distribution = distribution_of(self._work_of("analyze").manifests())
@@ -291,16 +335,17 @@ class Pipeline:
         pilot = self._options.pilot
         if not pilot and (read_json(StageFolder(self._run, "inject").path / "target.json") or {}).get("pilot"):
             self._say("inject aims at the whole analysis from now on, no longer at the pilot's")
-        target, has_grown = freeze_target(
-            self._run, self._config.inject, distribution, datasets, self._taxonomy, self._options.retarget, pilot
-        )
+        with self._together.alone():
+            target, has_grown = freeze_target(
+                self._run, self._config.inject, distribution, datasets, self._taxonomy, self._options.retarget, pilot
+            )
         if has_grown:
             self._say(
                 f"inject aims at the distribution frozen from {target['mistakes']} mistakes; "
                 f"there are {distribution['mistakes']} now (--retarget renews it)"
             )
         injection = self._injection_for(target)
-        if self._options.rederive or injection.work().stale():
+        if self._options.rederive or self._left("inject", self._together.mine(self._parts)):
             injection.run(self._ask, self._options.rederive)
             self._tell_broken_replies("inject")
 
@@ -339,23 +384,28 @@ class Pipeline:
             return
         role = "student" if work.stage.name == "sample" else "teacher"
         endpoint = self._config.student if role == "student" else self._config.teacher
+        shard = self._together.shard
         teacher = self._make_teacher(role)
         if isinstance(teacher, Offline):
+            if self._together.leases is not None:
+                raise ConfigError(f"{role}.backend is `batch`, which one command does alone: leave out --shard")
             teacher.work(work.stage, parts, lambda: budget_of(self._run, self._config, work.stage.name, is_batch=True))
             return
         refuse_pending(self._run, work.stage.name)
         options: dict[str, Any] = {}
         if endpoint is not None and not isinstance(teacher, Program):
             options = {"concurrency": endpoint.concurrency, "patience_s": endpoint.patience_s}
-            options["budget"] = budget_of(self._run, self._config, work.stage.name)
+            # the shard of the parts, which may be another's that is gone: its share is what may be spent on them
+            of = Shard.of(parts[0].number, shard.count) if shard is not None else None
+            options["budget"] = budget_of(self._run, self._config, work.stage.name, shard=of)
         meter = ProgressMeter(
-            label,
+            label if shard is None else f"{label} [{shard}]",
             self._units_to_ask(work, parts),
             endpoint.prices if endpoint else Prices(),
             self._options.quiet,
             draws=self._config.analyze.votes if work.stage.name == "analyze" else 1,
             outcome=lambda part: _outcome(work, part),
-            failures=FailureLog(self._run, work.stage.name),
+            failures=FailureLog(self._run, work.stage.name, member=self._together.member),
         )
         try:
             Engine(work.stage, parts, teacher, meter, **options).run()
@@ -365,7 +415,7 @@ class Pipeline:
     def _units_to_ask(self, work: StageWork, parts: Sequence[Part]) -> int | None:
         """For the progress; None where nobody can tell."""
         if isinstance(work.stage, InjectStage):
-            return work.stage.planned
+            return work.stage.planned if self._together.shard is None else None
         units = [
             expected_units(self._run, self._config, work.stage.name, part.number, is_given_counted=False)
             for part in parts
@@ -375,6 +425,8 @@ class Pipeline:
 
     def _configured_teacher(self, role: str) -> Teacher | Program | Offline:
         endpoint = self._config.student if role == "student" else self._config.teacher
+        if endpoint is not None and self._together.shard is not None:
+            endpoint = self._together.shard.endpoint(endpoint)
         if endpoint is None or endpoint.backend == "rules":
             from lemma.teacher.rules import RulesTeacher  # a fifth of a second that a call should not wait for
 

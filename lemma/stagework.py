@@ -139,7 +139,7 @@ class WorkPart:
             return True
         lease = self.work.leases.take(self.work.stage.name, self.number)
         # whoever had it until now may have finished it
-        if lease is not None and self._is_done():
+        if lease is not None and self.is_done():
             lease.release()
             return False
         self.lease = lease
@@ -147,7 +147,8 @@ class WorkPart:
             self.work.note_epoch(self.number, lease.epoch)
         return lease is not None
 
-    def _is_done(self) -> bool:
+    def is_done(self) -> bool:
+        """Whether nothing is left to do for it, by now."""
         return not self._is_redone and self.work.is_fresh(self.number)
 
     def release(self) -> None:

@@ -51,7 +51,7 @@ LAYERS = [
     # a run's folder
     {"problems", "distribution", "runfile", "summary", "progress", "ledger"},
     {"groups", "counts"},
-    {"stagework", "exporting", "hub"},
+    {"stagework", "exporting", "hub", "outcomes"},
     {"together"},
     {"injection"},
     {"pipeline"},
