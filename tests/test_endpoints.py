@@ -256,6 +256,23 @@ def test_an_address_that_never_answers_ends_the_run_with_its_last_words(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("hard", "status"), [(1024, 0), (300, 1)])
+def test_more_connections_than_a_process_may_open_are_allowed_for_or_told(
+    tmp_path: Path, mock_server: Callable[..., MockServer], reply_file: str, hard: int, status: int
+) -> None:
+    server = mock_server("--reply-file", reply_file, "--latency-ms", "400")
+    command = Command(tmp_path, server.base_url, limit=60, concurrency=250)
+    arguments = ["-c", "from lemma.cli import main; main()", "analyze", str(command.config), "-o", str(command.run)]
+    limited = ["bash", "-c", f'ulimit -Sn 80; ulimit -Hn {hard}; exec "$@"', "-", sys.executable, *arguments, "--quiet"]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == status, done.stderr
+    assert (server.stats()["inflight_max"] > 80) == (status == 0)
+    if status:
+        (line,) = done.stderr.splitlines()
+        assert "teacher.concurrency is 250" in line
+        assert "set it to 172" in line
+
+
 def test_the_key_stays_where_it_is(tmp_path: Path, mock_server: Callable[..., MockServer]) -> None:
     rules = [
         {"match": "cookies", "status": 400, "reply": f"the key {KEY} may not ask this"},

@@ -10,6 +10,7 @@ from __future__ import annotations
 import email.utils
 import json
 import os
+import resource
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from lemma.teacher.transport import Wire
 
 MAX_RETRY_AFTER_S = 3600.0
+SPARE_FILES = 128
+"""What is open beside connections: parts, replies, libraries."""
 WHOLE = {"eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop"}
 """What some servers call a reply that ended by itself."""
 
@@ -47,11 +50,12 @@ class OpenAITeacher(PacedTeacher):
         role: `teacher` or `student`, for messages.
 
     Raises:
-        ConfigError: the key's environment variable is not set.
+        ConfigError: the key's environment variable is not set, or so many connections cannot be open.
     """
 
     def __init__(self, endpoint: Endpoint, role: str) -> None:
         addresses = endpoint.addresses
+        _make_room(endpoint.concurrency, role)
         super().__init__(Pool([url or "" for url in addresses], endpoint.concurrency, endpoint.rpm, endpoint.tpm))
         self._endpoint = endpoint
         self._role = role
@@ -141,6 +145,27 @@ class OpenAITeacher(PacedTeacher):
         """Closes the connections."""
         if self._wire is not None:
             await self._wire.close()
+
+
+def _make_room(connections: int, role: str) -> None:
+    """Lets the process open as many files as there may be connections, as far as the system allows.
+
+    Many systems give a process 1,024 to begin with, and let it have more where it asks.
+
+    Raises:
+        ConfigError: that is not far enough.
+    """
+    wanted = connections + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ValueError, OSError):
+        raise ConfigError(
+            f"{role}.concurrency is {connections}, but a process here may open {hard} files and connections at most; "
+            f"set it to {max(1, hard - SPARE_FILES)}, or raise the limit (`ulimit -Hn`)"
+        ) from None
 
 
 ErrorKind = Literal["every", "parameter", "refused", "failed"]
