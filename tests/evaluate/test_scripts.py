@@ -152,3 +152,67 @@ def test_help_tells_the_usage_and_too_few_arguments_end_with_2(name: str, tmp_pa
         if name == "eval" and arguments == ("a", "b", "c"):
             continue  # what lemma makes of `c` is its own affair
         assert run_script(script, tmp_path, dict(os.environ), *arguments).returncode == 2, arguments
+
+
+TRAINERS_PYTHON = """#!/usr/bin/env bash
+case "$1 ${2:-}" in
+    *convert.py\\ unpack) mkdir -p "$3"; echo unpack >>"$NOTES" ;;
+    *convert.py\\ pack) echo weights >"$4"; echo pack >>"$NOTES" ;;
+    *serve.py*) echo "serve $4" >>"$NOTES"; exec "$PYTHON" "$SERVER" "$6" ;;
+esac
+"""
+COMPLETIONS = """
+import json, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        choice = {"index": 0, "text": " The answer is: 18", "finish_reason": "stop"}
+        usage = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
+        body = json.dumps({"id": "1", "object": "text_completion", "model": "m", "choices": [choice], "usage": usage})
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+LLAMAFACTORY = """#!/usr/bin/env bash
+for setting in "$@"; do case "$setting" in output_dir=*) folder="${setting#*=}" ;; esac; done
+mkdir -p "$folder"
+echo weights >"$folder/model.safetensors"
+echo "train $(wc -l <train.jsonl)" >>"$NOTES"
+"""
+
+
+def test_the_small_models_example_makes_trains_and_measures_two_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    gsm8k, trainers = tmp_path / "my gsm8k", tmp_path / "trainers/bin"
+    gsm8k.mkdir()
+    trainers.mkdir(parents=True)
+    shutil.copy(ROOT / "tests/fixtures/rules/gsm8k_train.jsonl", gsm8k / "train.jsonl")
+    shutil.copy(ROOT / "tests/fixtures/datasets/gsm8k_test.jsonl", gsm8k / "test.jsonl")
+    (tmp_path / "trainers/complete").touch()
+    for name, text in (("python", TRAINERS_PYTHON), ("llamafactory-cli", LLAMAFACTORY)):
+        (trainers / name).write_text(text, encoding="utf-8")
+        (trainers / name).chmod(0o755)
+    environment = fresh_folder(tmp_path)
+    environment["PATH"] = f"{tmp_path / '.venv/bin'}{os.pathsep}{environment['PATH']}"
+    environment |= {"TRAINERS_ENV": str(tmp_path / "trainers"), "PORT": free_port(), "NOTES": str(tmp_path / "notes")}
+    (tmp_path / "server.py").write_text(COMPLETIONS, encoding="utf-8")
+    environment |= {"PYTHON": sys.executable, "SERVER": str(tmp_path / "server.py")}
+    script = ROOT / "examples/smollm2/run.sh"
+    made, served = ["unpack", "train 2", "pack", "train 2", "pack"], ["serve lemma.gguf", "serve plain.gguf"]
+    for notes in ([*made, *served], [*made, *served, *served]):
+        done = run_script(script, tmp_path, environment, "my gsm8k", "work", "2", "1")
+        assert done.returncode == 0, done.stderr
+        assert "first: plain.gguf; second: lemma.gguf; greedy" in done.stdout
+        assert (tmp_path / "notes").read_text(encoding="utf-8").splitlines() == notes
+    results = json.loads((tmp_path / "work/eval-lemma/eval/results.json").read_bytes())
+    assert [(one["problems"], one["greedy"]["right"]) for one in results["sets"]] == [(1, 1)]
+    assert not can_connect(environment["PORT"])
+    for arguments in ((), ("my gsm8k",), ("my gsm8k", "work", "few")):
+        assert run_script(script, tmp_path, environment, *arguments).returncode == 2
