@@ -67,6 +67,7 @@ class Http:
         self._all: set[_Connection] = set()
         self._hosts: dict[tuple[str, int], tuple[float, asyncio.Task[Any]]] = {}
         self._proxies = urllib.request.getproxies()
+        self._turn = -1
 
     async def post(self, call: Call, body: bytes, timeout_s: float) -> Answer:
         """Makes a call; any status is an answer.
@@ -148,13 +149,16 @@ class Http:
         return connection
 
     async def _addresses(self, host: str, port: int) -> list[Any]:
-        """The addresses of a host; asked for once by all who want them."""
+        """The addresses of a host, each time another one first; asked for once by all who want them."""
         known = self._hosts.get((host, port))
         if known is None or time.monotonic() - known[0] > ADDRESS_S or _has_failed(known[1]):
             loop = asyncio.get_running_loop()
             task = loop.create_task(loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
             known = self._hosts[host, port] = (time.monotonic(), task)
-        return list(await asyncio.shield(known[1]))
+        found = list(await asyncio.shield(known[1]))
+        self._turn += 1
+        first = self._turn % len(found)
+        return found[first:] + found[:first]
 
 
 class _Connection(asyncio.Protocol):
