@@ -5,7 +5,7 @@ everybody else passes the part over. `LockLeases` are for processes that share a
 locks (``flock``: a local disk, NFS 4, Lustre mounted with ``-o flock``)::
 
     RUN/.leases/analyze/part-00012       locked by the process that works on the part
-    RUN/.leases/processes/node7-4711     locked by each process at work: who it is
+    RUN/.leases/processes/node7-4711-…   locked by each process at work: who it is
     RUN/.leases/alone                    locked while one of them reads the problems; the others wait
 
 The kernel frees a lock together with its process, however that ends. The folder goes with the last of them.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import shutil
 import socket
@@ -135,6 +136,7 @@ class LockLeases:
         self._folder = run / FOLDER
         self._lock = RunLock(run, is_shared=True, who=who(member))
         self._enrolled: LockLease | None = None
+        self._own: Path | None = None
 
     def join(self) -> None:
         """See `Leases.join`."""
@@ -151,8 +153,11 @@ class LockLeases:
 
     def enrol(self) -> None:
         """See `Leases.enrol`."""
-        path = self._folder / "processes" / f"{socket.gethostname()}-{os.getpid()}"
-        descriptor = _locked(path, is_waiting=True)
+        folder = self._folder / "processes"
+        names = (f"{socket.gethostname()}-{os.getpid()}-{number}" for number in itertools.count())
+        for self._own in (folder / name for name in names):  # containers may share host and process number
+            if (descriptor := _locked(self._own)) is not None:
+                break
         assert descriptor is not None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{self.member}\n{who(self.member)}\n".encode(), 0)
@@ -168,7 +173,7 @@ class LockLeases:
 
     def others(self) -> list[Other]:
         """See `Leases.others`."""
-        return [other for other in at_work(self._folder.parent) if other.words != who(self.member)]
+        return at_work(self._folder.parent, self._own)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -201,10 +206,17 @@ def who(member: str) -> str:
     return f"process {os.getpid()} on {socket.gethostname()}" + (f" ({member})" if member else "")
 
 
-def at_work(run: Path) -> list[Other]:
-    """The processes that work on a run together and are alive; also for those who look from outside."""
+def at_work(run: Path, but: Path | None = None) -> list[Other]:
+    """The processes that work on a run together and are alive, for those who look from outside as well.
+
+    Args:
+        run: the run's folder.
+        but: leaves out the process that holds this file.
+    """
     found = []
     for path in sorted((run / FOLDER / "processes").glob("*")):
+        if path == but:
+            continue
         with contextlib.suppress(OSError):  # it ended, and the folder went
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:

@@ -24,6 +24,7 @@ from lemma.counts import StageCounts, count_parts, count_run, expected_units
 from lemma.errors import ConfigError, RunError
 from lemma.exporting import last_stage
 from lemma.failures import read_failed_calls
+from lemma.leases import at_work
 from lemma.ledger import LedgerLine, read_ledger, total_cost
 from lemma.pipeline import STAGES, Pipeline
 from lemma.plan import PLAN_FILE
@@ -36,6 +37,9 @@ from lemma.terminal import flat
 
 STATUS_VERSION = 1
 """Raised where a key goes or changes its meaning, not where one is added."""
+
+MOST_NAMED = 8
+"""Of the processes that work on a run together, in words."""
 
 
 def config_of(run: Path) -> Config:
@@ -279,7 +283,9 @@ def holder(run: Path) -> str | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
+        return os.read(descriptor, 200).decode(errors="replace").partition("\n")[0] or "another process"
     finally:
         os.close(descriptor)
-    return None
+    together = [other.words for other in at_work(run)]  # they hold it shared
+    more = f" and {len(together) - MOST_NAMED} more" if len(together) > MOST_NAMED else ""
+    return ", ".join(together[:MOST_NAMED]) + more or None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,9 @@ from tests.protocol.cases import problem, write_problems
 from tests.protocol.commands import TIMEOUT_S, reply_lines, run_lemma, start_lemma, write_config
 from tests.protocol.rules import good_rules, write_rules
 
+CONCURRENCY = 16
+"""Of each process."""
+
 
 def group_tree(folder: Path, base_url: str, problems: int, size: int, **more: Any) -> dict[str, Any]:
     """A configuration whose every stage asks the endpoint, of `problems` with one wrong sample each."""
@@ -22,7 +24,7 @@ def group_tree(folder: Path, base_url: str, problems: int, size: int, **more: An
     data = write_problems(folder / "problems.jsonl", rows)
     return example_config(
         data=[{"dataset": "rollouts", "path": str(data)}],
-        teacher={"backend": "openai", "model": "mock", "base_url": base_url, "concurrency": 16},
+        teacher={"backend": "openai", "model": "mock", "base_url": base_url, "concurrency": CONCURRENCY},
         inject={"types": {"calculation_error": 2, "operator_error": 1}},
         shards={"size": size},
         **more,
@@ -40,19 +42,21 @@ class Case:
     calls: int
     """That the undisturbed run took."""
 
-    def check(self, run: Path, lost: int = 0) -> None:
-        """The run is the undisturbed one byte for byte, and no reply stands in it twice.
+    def check(self, run: Path, kills: int = 0) -> None:
+        """The run is the undisturbed one byte for byte, and nothing was paid for twice.
 
         Args:
             run: the run's folder.
-            lost: replies that were on their way to a process that was killed.
+            kills: processes that were killed: replies that were on their way to one may be asked for again.
         """
         keys = [line.partition(b",")[0] for line in reply_lines(run)]
         assert len(keys) == len(set(keys)) == self.calls
         assert without_failures(run) == without_failures(self.alone)
         assert not (run / ".leases").exists()
-        assert self.server.stats()["ok"] == 2 * self.calls + lost
-        assert self.server.stats()["duplicates"] == self.calls + lost
+        stats = self.server.stats()
+        lost = stats["ok"] - 2 * self.calls
+        assert 0 <= lost <= kills * CONCURRENCY
+        assert stats["duplicates"] == self.calls + lost  # the undisturbed run asked everything once before
 
 
 def without_failures(run: Path) -> dict[str, bytes]:
@@ -72,21 +76,24 @@ def make_case(
     return Case(folder, config, server, folder / "alone", len(reply_lines(folder / "alone")))
 
 
-@contextlib.contextmanager
-def processes(commands: Sequence[Sequence[str | Path]]) -> Iterator[list[subprocess.Popen[str]]]:
-    """Starts `lemma` with each of these arguments, all at once; none outlives the block."""
-    started: list[subprocess.Popen[str]] = []
-    try:
-        for arguments in commands:
-            started.append(start_lemma(*arguments))
-        yield started
-    finally:
-        for process in started:
+class Processes:
+    """`lemma` several times at once; a context manager that leaves none behind."""
+
+    def __init__(self) -> None:
+        self._started: list[subprocess.Popen[str]] = []
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Starts one."""
+        self._started.append(start_lemma(*arguments))
+        return self._started[-1]
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._started:
             process.kill()
-            process.wait()
-            for stream in (process.stdout, process.stderr):
-                if stream is not None:
-                    stream.close()
+            process.communicate()
 
 
 def end_of(process: subprocess.Popen[str]) -> tuple[int, str, str]:
