@@ -104,6 +104,7 @@ class Budget:
         spent: what the run has paid for before, of this role and any other.
         is_batch: whether calls are paid for at the price of batches.
         shares: how many processes share the run's budget in equal parts: the limits are one share.
+        may_exceed: whether a call may go that need not fit, where nothing else is in flight.
 
     Attributes:
         tokens: spent so far, what was spent before included.
@@ -112,8 +113,10 @@ class Budget:
     """
 
     __slots__ = (
+        "_is_refused",
         "_max_cost_usd",
         "_max_tokens",
+        "_may_exceed",
         "_prices",
         "_ratio",
         "_reserved_tokens",
@@ -136,8 +139,11 @@ class Budget:
         spent: Spent,
         is_batch: bool = False,
         shares: int = 1,
+        may_exceed: bool = True,
     ) -> None:
         self._shares = shares
+        self._may_exceed = may_exceed
+        self._is_refused = False
         self._max_cost_usd = max_cost_usd
         self._max_tokens = max_tokens
         self._prices = prices
@@ -173,13 +179,16 @@ class Budget:
         input_tokens = int(input_chars * ratio) + 1
         tokens = input_tokens + max_output_tokens
         cost = input_tokens * self._usd_per_input + max_output_tokens * self._usd_per_output
-        if self.in_flight:
+        if self.in_flight or not self._may_exceed:
             if self._max_tokens is not None and self.tokens + self._reserved_tokens + tokens > self._max_tokens:
+                self._is_refused = not self.in_flight
                 return None
             if self._max_cost_usd is not None and self.cost_usd + self._reserved_usd + cost > self._max_cost_usd:
+                self._is_refused = not self.in_flight
                 return None
         elif self.is_exhausted:
             return None
+        self._is_refused = False
         self.in_flight += 1
         self._reserved_tokens += tokens
         self._reserved_usd += cost
@@ -205,7 +214,32 @@ class Budget:
     @property
     def is_exhausted(self) -> bool:
         """Whether nothing is in flight and nothing is left to make another call with."""
-        return not self.in_flight and (self._is_cost_reached or self._are_tokens_reached)
+        if self.in_flight:
+            return False
+        return self._is_cost_reached or self._are_tokens_reached or (self._is_refused and not self._may_exceed)
+
+    def share(self, among: int, tokens: int = 0, cost_usd: float = 0.0) -> Budget:
+        """One of equal shares of what is left; they keep within it without the one reply more.
+
+        Args:
+            among: number of shares; a single one may take the one reply more.
+            tokens: of what is left, set aside for others.
+            cost_usd: likewise.
+        """
+        left_usd = None if self._max_cost_usd is None else max(0.0, self._max_cost_usd - self.cost_usd - cost_usd)
+        left = None if self._max_tokens is None else max(0, self._max_tokens - self.tokens - tokens)
+        return Budget(
+            None if left_usd is None else left_usd / among,
+            None if left is None else left // among,
+            self._prices,
+            Spent(),
+            may_exceed=among == 1 and not tokens and not cost_usd,
+        )
+
+    def left(self) -> tuple[int, float]:
+        """Tokens and US dollars that may still be spent; 0 where there is no such limit."""
+        tokens = 0 if self._max_tokens is None else max(0, self._max_tokens - self.tokens)
+        return tokens, 0.0 if self._max_cost_usd is None else max(0.0, self._max_cost_usd - self.cost_usd)
 
     @property
     def _is_cost_reached(self) -> bool:

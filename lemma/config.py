@@ -343,6 +343,17 @@ class ShardsConfig(Section):
     """Problems a part."""
 
 
+class ExecutorConfig(Section):
+    """Where the work is done."""
+
+    backend: Literal["local", "ray"] = "local"
+    """`local`: in this process. `ray`: by workers of a Ray cluster (`pip install lemma[ray]`): the one that
+    RAY_ADDRESS names, or one that is started on this machine for the command."""
+    workers: Annotated[int, Field(ge=1, le=4096)] = 4
+    """Of Ray: processes that share the calls and parts of each stage; each calls its own addresses of `base_url` first.
+    Concurrency, rpm, tpm and budget stay those of the whole run."""
+
+
 class Config(Section):
     """A whole run's configuration."""
 
@@ -383,6 +394,8 @@ class Config(Section):
     """What `lemma eval` measures."""
     shards: ShardsConfig = Field(default_factory=ShardsConfig, json_schema_extra=OPERATIONAL)
     """How the work is cut into parts."""
+    executor: ExecutorConfig = Field(default_factory=ExecutorConfig, json_schema_extra=OPERATIONAL)
+    """Where the work is done."""
 
     @field_validator("budget")
     @classmethod

@@ -162,6 +162,7 @@ class Engine:
         self._failing_since: float | None = None
         self._refused = 0
         self._is_exhausted = False
+        self._running: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.Handle | None = None
         self._alarm_at = 0.0  # when it rings
 
@@ -178,13 +179,16 @@ class Engine:
         processes = max(1, min(_num_cores(), len(self._parts))) if self._is_pure else 1
         self._ahead = 2 * processes  # parts that are claimed before there is a process for them
         deriver = Deriver(self._derive, processes, niceness, self._heard)
-        with deriver as self._deriver, _calm_collector():
-            asyncio.run(self._run())
+        # asyncio's own loop, whatever this process has chosen (Ray: uvloop, where that is installed)
+        runner = asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)
+        with deriver as self._deriver, _calm_collector(), runner:
+            runner.run(self._run())
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._idle = self._loop.create_future()
         self._deriver.attach(self._loop)
+        self._running = self._loop
         syncing = asyncio.create_task(self._keep_synced())
         with self._signals():
             try:
@@ -212,6 +216,15 @@ class Engine:
         else:
             for task in self._tasks:
                 task.cancel()
+
+    def interrupt_soon(self) -> bool:
+        """As `interrupt`, from another thread; False where `run` has not come so far yet."""
+        loop = self._running
+        if loop is None:
+            return False
+        with contextlib.suppress(RuntimeError):  # it has just ended
+            loop.call_soon_threadsafe(self.interrupt)
+        return True
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

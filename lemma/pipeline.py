@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lemma.batch.base import Offline
 from lemma.batch.waves import refuse_pending
@@ -46,6 +46,10 @@ from lemma.summary import facts_of, verdicts, yield_table
 from lemma.taxonomy import load_taxonomy
 from lemma.teacher.base import Program, Teacher
 from lemma.together import Together
+
+if TYPE_CHECKING:
+    from lemma.budget import Budget
+    from lemma.executors.driver import RayExecutor
 
 STAGES = ("sample", "analyze", "inject", "correct", "smooth", "export")
 """In the order in which they run."""
@@ -96,10 +100,14 @@ class Pipeline:
         self._options = options or Options()
         self._say = say or _to_stderr
         self._make_teacher = teacher or self._configured_teacher
+        self._is_far = teacher is None and config.executor.backend == "ray"
+        self._workers: RayExecutor | None = None
         load_plugins(config.plugins)
         self._prompts = Prompts(config.prompts)
         self._taxonomy = load_taxonomy(config.prompts)
         shard = self._options.shard
+        if shard is not None and self._is_far:
+            raise ConfigError("--shard and executor.backend: ray are two ways of sharing the work; choose one of them")
         if leases is None and shard is not None:
             leases = LockLeases(run, shard.member)
         self._together = Together(leases, shard, self._say)
@@ -125,6 +133,8 @@ class Pipeline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._workers is not None:
+            self._workers.close()
         self._together.end()
         if self._lock is not None:
             self._lock.__exit__(kind, error, trace)
@@ -382,7 +392,7 @@ class Pipeline:
         """Runs the engine over parts; nothing is started where there are none."""
         if not parts:
             return
-        role = "student" if work.stage.name == "sample" else "teacher"
+        role: Literal["student", "teacher"] = "student" if work.stage.name == "sample" else "teacher"
         endpoint = self._config.student if role == "student" else self._config.teacher
         shard = self._together.shard
         teacher = self._make_teacher(role)
@@ -397,7 +407,7 @@ class Pipeline:
             options = {"concurrency": endpoint.concurrency, "patience_s": endpoint.patience_s}
             # the shard of the parts, which may be another's that is gone: its share is what may be spent on them
             of = Shard.of(parts[0].number, shard.count) if shard is not None else None
-            options["budget"] = budget_of(self._run, self._config, work.stage.name, shard=of)
+            options["budget"] = self._budget(work, of)
         meter = ProgressMeter(
             label if shard is None else f"{label} [{shard}]",
             self._units_to_ask(work, parts),
@@ -408,9 +418,25 @@ class Pipeline:
             failures=FailureLog(self._run, work.stage.name, member=self._together.member),
         )
         try:
-            Engine(work.stage, parts, teacher, meter, **options).run()
+            if self._is_far:
+                budget = (lambda: self._budget(work)) if "budget" in options else lambda: None
+                self._far().run(work, parts, role, meter, budget)
+            else:
+                Engine(work.stage, parts, teacher, meter, **options).run()
         finally:
             meter.close()
+
+    def _far(self) -> RayExecutor:
+        """The workers elsewhere, from the first stage on that has something to ask."""
+        if self._workers is None:
+            from lemma.executors.driver import RayExecutor
+
+            assert self._lock is not None
+            self._workers = RayExecutor(self._run, self._config, self._lock)
+        return self._workers
+
+    def _budget(self, work: StageWork, shard: Shard | None = None) -> Budget:
+        return budget_of(self._run, self._config, work.stage.name, shard=shard)
 
     def _units_to_ask(self, work: StageWork, parts: Sequence[Part]) -> int | None:
         """For the progress; None where nobody can tell."""
@@ -439,6 +465,8 @@ class Pipeline:
             return BatchTeacher(self._run, api, self._say, self._options.is_waiting, is_quiet=self._options.quiet)
         from lemma.teacher.openai import OpenAITeacher
 
+        if self._is_far:  # the workers make the calls; this one sees whether it could
+            endpoint = endpoint.model_copy(update={"concurrency": 1})
         return OpenAITeacher(endpoint, role)
 
     # ── telling ──

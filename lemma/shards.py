@@ -421,6 +421,11 @@ class RunLock:
         self._file = descriptor
         return self
 
+    def share(self) -> None:
+        """Lets others in that hold it shared, and keeps all others out as before."""
+        assert self._file is not None
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+
     def is_last(self) -> bool:
         """Whether no other process holds it; from then on none can take it until this one lets go."""
         if self._file is None:

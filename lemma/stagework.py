@@ -57,11 +57,15 @@ class StageWork:
         self.parts = parts
         self.folder = StageFolder(run, stage.name)
         self._more_inputs = more_inputs
-        self.leases = leases
-        # of each part as it is claimed; shared, since the derive processes are forked before that
-        self._epochs = None if leases is None else mmap.mmap(-1, 4 * max(1, parts))
+        self.share(leases)
         files = [path for number in strays for path in self.folder.reply_files(number)]
         self.strays = StrayIndex(files) if files else None
+
+    def share(self, leases: Leases | None) -> None:
+        """Works together with others from now on; None: alone."""
+        self.leases = leases
+        # of each part as it is claimed; shared, since the derive processes are forked before that
+        self._epochs = None if leases is None else mmap.mmap(-1, 4 * max(1, self.parts))
 
     def epoch(self, part: int) -> int | None:
         """Of the lease that a part was claimed with, also in a process forked before; None: that of the folder."""

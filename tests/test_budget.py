@@ -186,3 +186,40 @@ def test_a_limit_that_is_none_is_refused(budget: dict[str, float]) -> None:
 def test_the_budget_is_operational() -> None:
     few, many = (parse_config(config_tree(budget={"max_tokens": number}), "c") for number in (1, 2))
     assert few.content() == many.content()
+
+
+# ── shares ──
+
+
+def spend(budget: Budget, cap: int, used: int) -> int:
+    """Calls one after the other until no more may go; returns the tokens they used."""
+    before = budget.tokens
+    while (call := budget.reserve(0, cap)) is not None:
+        budget.settle(call, Usage(0, 0, used))
+    assert budget.is_exhausted
+    return budget.tokens - before
+
+
+def test_shares_keep_within_their_limit_and_the_last_one_takes_one_reply_more() -> None:
+    whole = limited(max_tokens=1000, spent=Spent(100))
+    parts = [spend(whole.share(3), cap=70, used=40) for _ in range(3)]
+    assert all(300 - 70 < part <= 300 for part in parts)
+    rest = limited(max_tokens=1000, spent=Spent(100 + sum(parts)))
+    assert 0 <= 100 + sum(parts) + spend(rest.share(1), cap=70, used=40) - 1000 < 40
+
+
+def test_what_others_may_still_spend_is_not_shared_out_again() -> None:
+    whole = limited(max_cost_usd=1.0, max_tokens=1000)
+    share = whole.share(1, tokens=700, cost_usd=0.5)
+    assert share.left() == (300, 0.5)
+    assert spend(share, cap=200, used=200) == 200  # and not one reply more: others are at work
+
+
+def test_a_share_that_could_not_be_used_is_not_exhausted_while_a_call_may_turn_out_cheap() -> None:
+    share = limited(max_tokens=2000).share(2)
+    first = share.reserve(0, 900)
+    assert first is not None
+    assert share.reserve(0, 900) is None
+    assert not share.is_exhausted
+    share.settle(first, Usage(0, 0, 10))
+    assert share.reserve(0, 900) is not None

@@ -53,6 +53,7 @@ LAYERS = [
     {"groups", "counts"},
     {"stagework", "exporting", "hub", "outcomes"},
     {"together"},
+    {"executors"},
     {"injection"},
     {"pipeline"},
     {"plan"},
@@ -63,6 +64,7 @@ LAYERS = [
 """A module imports from layers above its own only, and inside its own package. A longer name goes before a shorter."""
 
 HEAVY = {
+    "ray",
     "sympy",
     "math_verify",
     "latex2sympy2_extended",

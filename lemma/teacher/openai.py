@@ -48,15 +48,16 @@ class OpenAITeacher(PacedTeacher):
     Args:
         endpoint: where it is and how many calls it takes.
         role: `teacher` or `student`, for messages.
+        pool: its addresses, where their limits are shared with other processes.
 
     Raises:
         ConfigError: the key's environment variable is not set, or so many connections cannot be open.
     """
 
-    def __init__(self, endpoint: Endpoint, role: str) -> None:
-        addresses = endpoint.addresses
+    def __init__(self, endpoint: Endpoint, role: str, pool: Pool | None = None) -> None:
+        urls = [url or "" for url in endpoint.addresses]
         _make_room(endpoint.concurrency, role)
-        super().__init__(Pool([url or "" for url in addresses], endpoint.concurrency, endpoint.rpm, endpoint.tpm))
+        super().__init__(pool or Pool(urls, endpoint.concurrency, endpoint.rpm, endpoint.tpm))
         self._endpoint = endpoint
         self._role = role
         self._key = api_key_of(endpoint, role)

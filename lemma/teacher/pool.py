@@ -39,6 +39,11 @@ class Address:
         """Whether it has not answered for some calls in a row."""
         return self._failures >= SICK_AFTER
 
+    @property
+    def work(self) -> float:
+        """How long it would take with one more call, by its latency."""
+        return (self.throttle.in_flight + 1) * (self.throttle.latency_s or 1e-3)
+
     def wait_s(self, now: float, tokens: int) -> float:
         """As `Throttle.wait_s`; a sick one takes one call after its rest."""
         if not self.is_sick:
@@ -90,7 +95,7 @@ class Pool:
             only = self.addresses[0]
             return only if only.throttle.wait_s(now, tokens) == 0 else None
         open_ones = [one for one in self.addresses if one.wait_s(now, tokens) == 0]
-        return min(open_ones, key=_work, default=None)
+        return min(open_ones, key=lambda one: one.work, default=None)
 
     def wait_s(self, now: float, tokens: int) -> float:
         """Seconds until `pick` may find one; infinite: when a call ends."""
@@ -126,7 +131,3 @@ class Pool:
         self._in_flight -= 1
         address.worsen(now)
         address.throttle.failed(now)
-
-
-def _work(address: Address) -> float:
-    return (address.throttle.in_flight + 1) * (address.throttle.latency_s or 1e-3)

@@ -53,8 +53,8 @@ def _number(text: str) -> float | None:
     return value if 0 <= value < 1e12 else None
 
 
-class _Bucket:
-    """Fills with `per_minute` / 60 a second, up to `size`."""
+class Bucket:
+    """Fills with `per_minute` / 60 a second, up to `size`; pays out by what its `level` is lowered by."""
 
     __slots__ = ("at", "level", "rate", "size")
 
@@ -65,10 +65,16 @@ class _Bucket:
         self.at = now
 
     def wait_s(self, now: float, amount: float) -> float:
+        """Seconds until `amount` is there, or as much as it holds."""
         self.level = min(self.size, self.level + (now - self.at) * self.rate)
         self.at = now
         missing = min(amount, self.size) - self.level
         return missing / self.rate if missing > 1e-9 else 0.0
+
+    def set_rate(self, per_minute: float, burst_s: float) -> None:
+        """Fills at another rate from now on, up to `burst_s` seconds of it."""
+        self.rate = per_minute / 60
+        self.size = max(1.0, self.rate * burst_s)
 
 
 class Throttle:
@@ -91,10 +97,10 @@ class Throttle:
         self.in_flight = 0
         self.latency_s = 0.0
         self._rpm, self._tpm = rpm, tpm
-        self._requests: _Bucket | None = None
-        self._tokens: _Bucket | None = None
-        self._told_requests: _Bucket | None = None
-        self._told_tokens: _Bucket | None = None
+        self._requests: Bucket | None = None
+        self._tokens: Bucket | None = None
+        self._told_requests: Bucket | None = None
+        self._told_tokens: Bucket | None = None
         self._is_begun = False
         self._until = -math.inf
         self._threshold = float(concurrency)
@@ -106,9 +112,9 @@ class Throttle:
     def _begin(self, now: float) -> None:
         self._is_begun = True
         if self._rpm is not None:
-            self._requests = _Bucket(self._rpm, now)
+            self._requests = Bucket(self._rpm, now)
         if self._tpm is not None:
-            self._tokens = _Bucket(self._tpm, now)
+            self._tokens = Bucket(self._tpm, now)
 
     def wait_s(self, now: float, tokens: int) -> float:
         """0 where a call of about so many tokens may start; else seconds until it may, infinite: when one ends."""
@@ -159,15 +165,18 @@ class Throttle:
 
     def throttled(self, now: float, began: float, retry_after_s: float | None, limits: RateLimits | None) -> None:
         """A call was turned away (429, 503)."""
+        self._obey(now, retry_after_s, limits)
+        if began > self._cut_at:
+            self._threshold = max(1.0, self.window * 0.75)
+            self._cut(now)
+            self._before_cut = None
+
+    def _obey(self, now: float, retry_after_s: float | None, limits: RateLimits | None) -> None:
         self.in_flight -= 1
         if retry_after_s:
             self._until = max(self._until, now + retry_after_s)
         if limits is not None:
             self._hear(now, limits)
-        if began > self._cut_at:
-            self._threshold = max(1.0, self.window * 0.75)
-            self._cut(now)
-            self._before_cut = None
 
     def failed(self, now: float) -> None:
         """A call ended in another way."""
@@ -205,9 +214,9 @@ class Throttle:
             self._told_tokens = _mirror(self._told_tokens, now, limits.tokens, limits.remaining_tokens)
 
 
-def _mirror(bucket: _Bucket | None, now: float, limit: float, remaining: float) -> _Bucket:
+def _mirror(bucket: Bucket | None, now: float, limit: float, remaining: float) -> Bucket:
     if bucket is None or bucket.rate != limit / 60:
-        return _Bucket(limit, now, level=remaining, size=limit)
+        return Bucket(limit, now, level=remaining, size=limit)
     bucket.wait_s(now, 0.0)
     bucket.level = min(bucket.level, remaining)
     return bucket

@@ -1,0 +1,187 @@
+"""Ray: a cluster that is joined or started here, its workers as actors, and its desks for permits.
+
+The cluster named by ``RAY_ADDRESS`` is joined; without it one is started on this machine, for this command alone,
+without dashboard and without usage reports. Workers ask for no CPU of Ray's: they wait for an endpoint, mostly.
+https://docs.ray.io/en/latest/ray-core/actors.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from lemma.config import Config, Endpoint
+from lemma.errors import ConfigError, RunError
+from lemma.executors.job import Job
+from lemma.executors.permits import Desk, Desks
+from lemma.executors.worker import Worker
+
+OBJECT_STORE_BYTES: Final = 128 * 2**20
+"""For a cluster of this command's own: what is sent are a stage's parts by number, and reports."""
+WORKER_THREADS: Final = 3
+"""One for the engine, one for reports, one for the wish to stop."""
+
+
+class Cluster:
+    """Workers, numbered from 0.
+
+    Args:
+        config: the run's configuration.
+
+    Raises:
+        ConfigError: Ray is not installed.
+        RunError: there is no cluster to be had.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._ray = _ray()
+        self._config = config
+        _connect(self._ray)
+        self._workers: dict[int, Any] = {}
+        self._desks: dict[str, Desks] = {}
+
+    # ── workers ──
+
+    def start(self, number: int, parcel: Any, job: Job, ask: Desks | None) -> Any:
+        """Has a worker begin a job; returns what to `wait` for."""
+        if number not in self._workers:
+            self._workers[number] = self._new_worker(number, job)
+        return self._workers[number].run.remote(parcel, job, ask)
+
+    def report(self, number: int, done: Sequence[int]) -> Any:
+        """Asks a worker how far it is; returns what to `wait` for."""
+        return self._workers[number].report.remote(done)
+
+    def stop(self, number: int) -> None:
+        """Asks a worker to stop, see `Worker.stop`."""
+        self._workers[number].stop.remote()
+
+    def replace(self, number: int) -> None:
+        """Ends a worker for good; `start` begins another one in its place."""
+        self._ray.kill(self._workers.pop(number))
+
+    def _new_worker(self, number: int, job: Job) -> Any:
+        config = self._config
+        endpoints = [endpoint for endpoint in (config.student, config.teacher) if endpoint is not None]
+        names = {endpoint.api_key_env for endpoint in endpoints}
+        keys = {name: os.environ[name] for name in names if name in os.environ}
+        # a worker that was killed is replaced by us, who know what it had in hand
+        options = {"num_cpus": 0, "max_restarts": 0, "max_concurrency": WORKER_THREADS}
+        kind = self._ray.remote(Worker).options(**options, scheduling_strategy=self._place(job))
+        return kind.remote(f"worker {number + 1}", os.getcwd(), config.plugins, keys)
+
+    def _place(self, job: Job) -> Any:
+        """The machine of the worker's own endpoint, where that is one of the cluster's."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        if job.endpoint is not None and job.near:
+            url = job.endpoint.addresses[min(job.near)]
+            node = _node_of(url or "", {node["NodeManagerAddress"]: node["NodeID"] for node in self._nodes()})
+            if node is not None:
+                return NodeAffinitySchedulingStrategy(node, soft=True)
+        return "SPREAD"
+
+    def _nodes(self) -> Iterator[Mapping[str, Any]]:
+        return (node for node in self._ray.nodes() if node["Alive"])
+
+    # ── permits ──
+
+    def permits(self, endpoint: Endpoint) -> Desks | None:
+        """Where the permits of an endpoint's addresses are to be had; None where it has no limits."""
+        if endpoint.rpm is None and endpoint.tpm is None:
+            return None
+        key = f"{endpoint.addresses} {endpoint.rpm} {endpoint.tpm}"
+        if key not in self._desks:
+            # beside this command, whose end is the end of all: then no other machine's end is that of the limits
+            from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+            here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=True)
+            options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+            kind = self._ray.remote(Desk).options(**options)
+            self._desks[key] = Desks([kind.remote(endpoint.rpm, endpoint.tpm) for _ in endpoint.addresses])
+        return self._desks[key]
+
+    # ── what comes back ──
+
+    def put(self, value: object) -> Any:
+        """Something for many workers, as one parcel: pickled twice, so that plugins are loaded before it is opened."""
+        from ray import cloudpickle
+
+        return self._ray.put(cloudpickle.dumps(value))
+
+    def wait(self, pending: Sequence[Any], timeout_s: float) -> list[Any]:
+        """Those that are ready, after `timeout_s` at the latest."""
+        ready, others = self._ray.wait(list(pending), num_returns=1, timeout=timeout_s)
+        if ready and others:
+            ready += self._ray.wait(others, num_returns=len(others), timeout=0)[0]
+        return list(ready)
+
+    def result(self, ready: Any) -> Any:
+        """What came back; None where the worker is gone.
+
+        Raises:
+            RunError: a fault of ours in it, or lemma is not there.
+        """
+        from ray import exceptions
+
+        try:
+            return self._ray.get(ready)
+        except exceptions.RayTaskError as error:
+            raise RunError(f"a worker failed: {_last_line(error)}") from error
+        except exceptions.ActorDiedError as error:
+            if "ModuleNotFoundError" in str(error) or "creation task" in str(error):
+                raise RunError(f"a worker could not be started: {_last_line(error)}") from error
+            return None
+        except exceptions.RayActorError:
+            return None
+
+    def close(self) -> None:
+        """Ends the workers; a cluster that was started here ends with them."""
+        for worker in self._workers.values():
+            with contextlib.suppress(Exception):  # it may be gone, and so may be all of Ray
+                self._ray.kill(worker)
+        self._workers.clear()
+        self._ray.shutdown()
+
+
+def _ray() -> Any:
+    # before the import: Ray reads them then. A cluster that is joined has its own
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError("executor.backend: ray needs Ray: pip install 'lemma[ray]' (or set it to local)") from None
+    return ray
+
+
+def _connect(ray: Any) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    address = os.environ.get("RAY_ADDRESS")
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
+    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        where = f"the cluster at RAY_ADDRESS={address} cannot be joined" if address else "Ray cannot be started here"
+        raise RunError(f"{where}: {_last_line(error)}") from error
+
+
+def _node_of(url: str, nodes: Mapping[str, str]) -> str | None:
+    """The node at whose IP address an endpoint is; None where it is elsewhere, or on whichever machine calls it."""
+    host = urlsplit(url).hostname
+    if not host or len(nodes) < 2:
+        return None
+    with contextlib.suppress(OSError):
+        return nodes.get(socket.gethostbyname(host))
+    return None
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:300]
