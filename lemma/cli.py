@@ -26,8 +26,9 @@ app = typer.Typer(
 )
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML configuration.", show_default=False)]
-RunOption = Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="The run's folder.", show_default=False)]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.", show_default=False)]
+RUN_HELP = "The run's folder, or s3://BUCKET/NAME."
+RunOption = Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help=RUN_HELP, show_default=False)]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help=RUN_HELP, show_default=False)]
 SetOption = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads it at run time
     typer.Option("--set", metavar="KEY=VALUE", help="Override a configuration key, such as teacher.model=gpt-4o."),
@@ -78,6 +79,7 @@ def _work(
     """Does stages; returns what was left to do, in words."""
     from lemma.configfile import load_config
     from lemma.pipeline import Options, Pipeline
+    from lemma.storage.runs import working
 
     options = Options(
         quiet=quiet,
@@ -89,15 +91,17 @@ def _work(
     )
     try:
         config = load_config(config_path, overrides or (), limit)
-        try:
-            with Pipeline(run, config, options) as pipeline:
-                pipeline.work(stages)
-                typer.echo(pipeline.report(stages))
-                return pipeline.unfinished
-        except (Incomplete, Interrupted):
-            if not quiet:  # what there is so far, since the table of a whole run does not come
-                _tell_status(run)
-            raise
+        member = options.shard.member if options.shard is not None else ""
+        with working(run, config.storage, member, takes_leases=True) as (folder, leases):
+            try:
+                with Pipeline(folder, config, options, leases=leases) as pipeline:
+                    pipeline.work(stages)
+                    typer.echo(pipeline.report(stages))
+                    return pipeline.unfinished
+            except (Incomplete, Interrupted):
+                if not quiet:  # what there is so far, since the table of a whole run does not come
+                    _tell_status(folder)
+                raise
     except KeyboardInterrupt:
         raise Interrupted("interrupted; every reply is on disk") from None
 
@@ -210,17 +214,23 @@ def export(
         raise typer.BadParameter("several runs (-o RUN -o RUN …) and --to FOLDER go together")
     if to is not None and shard is not None:
         raise typer.BadParameter("--shard is for one run's folder: leave it out where several are merged")
+    from contextlib import ExitStack
+
+    from lemma.configfile import load_config
     from lemma.hub import push_export
+    from lemma.storage.runs import folder_of, looking
 
     if to is None:
-        folder = output[0] / "export"
+        folder = folder_of(output[0], load_config(config, overrides or (), limit).storage) / "export"
         unfinished = _work(("export",), config, output[0], overrides, limit, quiet, shard=shard)
     else:
-        from lemma.configfile import load_config
         from lemma.manyruns import ManyRuns
         from lemma.summary import yield_table
 
-        with ManyRuns(output, load_config(config, overrides or (), limit), to) as runs:
+        loaded = load_config(config, overrides or (), limit)
+        with ExitStack() as stack:
+            folders = [stack.enter_context(looking(run, loaded.storage)) for run in output]
+            runs = stack.enter_context(ManyRuns(folders, loaded, to))
             _, facts = runs.export()
             typer.echo(yield_table([facts], {}))
         folder, unfinished = to, runs.unfinished
@@ -242,11 +252,17 @@ def plan(
 ) -> None:
     """Estimate units, calls, tokens and cost still to come; asks nobody."""
     from lemma.configfile import load_config
-    from lemma.plan import make_plan, plan_table, write_plan
+    from lemma.plan import PLAN_FILE, make_plan, plan_table, write_plan
+    from lemma.storage.runs import looking
 
-    made = make_plan(load_config(config, overrides or (), limit), output)
-    if output is not None and (output / "run.yaml").exists():
-        write_plan(output, made.tree())
+    loaded = load_config(config, overrides or (), limit)
+    if output is None:
+        made = make_plan(loaded, None)
+    else:
+        with looking(output, loaded.storage, makes=PLAN_FILE) as folder:
+            made = make_plan(loaded, folder)
+            if (folder / "run.yaml").exists():
+                write_plan(folder, made.tree())
     typer.echo(plan_table(made))
 
 
@@ -262,10 +278,12 @@ def pilot(
     from lemma.configfile import load_config
     from lemma.pilot import run_pilot
     from lemma.pipeline import Options
+    from lemma.storage.runs import working
 
     try:
-        options = Options(quiet=quiet, pilot=True)
-        typer.echo(run_pilot(load_config(config, overrides or (), limit), output, options))
+        loaded = load_config(config, overrides or (), limit)
+        with working(output, loaded.storage) as (folder, _):
+            typer.echo(run_pilot(loaded, folder, Options(quiet=quiet, pilot=True)))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; every reply is on disk") from None
 
@@ -324,15 +342,23 @@ def status(
     import shutil
 
     from lemma.status import read_status, status_table, watch
+    from lemma.storage.runs import address_of, looking, workers
 
+    address = address_of(run)
     if is_watched:
-        watch(run, as_json)
-    elif as_json:
-        typer.echo(json.dumps(read_status(run), indent=1, ensure_ascii=False))
+        if address is not None:
+            raise typer.BadParameter("--watch looks at folders: for a run in object storage, repeat the command")
+        return watch(run, as_json)
+    with looking(run) as folder:
+        tree = read_status(folder)
+    if address is not None:
+        tree |= {"run": address, "in_use_by": tree["in_use_by"] or ", ".join(workers(address)) or None}
+    if as_json:
+        typer.echo(json.dumps(tree, indent=1, ensure_ascii=False))
     elif sys.stdout.isatty():
-        typer.echo(status_table(read_status(run), shutil.get_terminal_size().columns))
+        typer.echo(status_table(tree, shutil.get_terminal_size().columns))
     else:
-        typer.echo(status_table(read_status(run)))
+        typer.echo(status_table(tree))
 
 
 @app.command()
@@ -347,9 +373,15 @@ def report(
     ] = 300,
 ) -> None:
     """Write a page about a run, or several side by side: counts, costs, and a sample of trajectories to look at."""
-    from lemma.report import write_report
+    from contextlib import ExitStack
 
-    typer.echo(write_report(runs, output, samples))
+    from lemma.report import write_report
+    from lemma.storage.runs import looking
+
+    makes = "report.html" if output is None and len(runs) == 1 else ""
+    with ExitStack() as stack:
+        folders = [stack.enter_context(looking(run, makes=makes)) for run in runs]
+        typer.echo(write_report(folders, output, samples))
 
 
 @app.command()
@@ -378,11 +410,13 @@ def show(
     """Show a trajectory, or any record or rejection, with what it came from and what became of it."""
     from lemma.show import Filters
     from lemma.show import show as show_records
+    from lemma.storage.runs import looking
 
     filters = Filters(error_type, strategy, origin)
     if wanted is not None and (is_rejected or not filters.is_open):
         raise typer.BadParameter("an ID names one record: leave out --rejected, --type, --strategy and --origin")
-    show_records(run, wanted, is_rejected, filters, number, seed)
+    with looking(run) as folder:
+        show_records(folder, wanted, is_rejected, filters, number, seed)
 
 
 @app.command()
@@ -402,15 +436,20 @@ def audit(
 ) -> None:
     """Judge a sample of a run's rows by hand: how often are their labels wrong? Resumes by itself."""
     from lemma.auditing import export_sheet, import_sheet, judge, report_audit
+    from lemma.storage.runs import looking, working
 
     if (export_to is not None) + (import_from is not None) + report > 1:
         raise typer.BadParameter("--export, --import and --report are three things: give one at a time")
-    if export_to is not None:
-        typer.echo(export_sheet(run, rows, by, export_to))
-    elif import_from is not None:
-        typer.echo(import_sheet(run, by, import_from))
-    else:
-        typer.echo(report_audit(run) if report else judge(run, rows, by))
+    if report:
+        with looking(run) as folder:
+            return typer.echo(report_audit(folder))
+    with working(run) as (folder, _):
+        if export_to is not None:
+            typer.echo(export_sheet(folder, rows, by, export_to))
+        elif import_from is not None:
+            typer.echo(import_sheet(folder, by, import_from))
+        else:
+            typer.echo(judge(folder, rows, by))
 
 
 batch_app = typer.Typer(
@@ -440,8 +479,10 @@ def batch_write(
 ) -> None:
     """Write the requests that a stage lacks replies to, for any engine that reads OpenAI's batch files."""
     from lemma.batching import config_for, write_requests
+    from lemma.storage.runs import working
 
-    typer.echo(write_requests(run, stage, output, config_for(run, config, overrides or ())))
+    with working(run) as (folder, _):
+        typer.echo(write_requests(folder, stage, output, config_for(folder, config, overrides or ())))
 
 
 @batch_app.command("read")
@@ -451,24 +492,30 @@ def batch_read(
 ) -> None:
     """Take in an engine's results; tells lines that are unknown, double, missing or cut short."""
     from lemma.batching import take_replies
+    from lemma.storage.runs import working
 
-    typer.echo(take_replies(run, files))
+    with working(run) as (folder, _):
+        typer.echo(take_replies(folder, files))
 
 
 @batch_app.command("status")
 def batch_status(run: RunArgument, config: ConfigOption = None) -> None:
     """Show a run's batches, and how far those under way have come."""
     from lemma.batching import show_batches
+    from lemma.storage.runs import looking
 
-    typer.echo(show_batches(run, config))
+    with looking(run) as folder:
+        typer.echo(show_batches(folder, config))
 
 
 @batch_app.command("cancel")
 def batch_cancel(run: RunArgument, config: ConfigOption = None) -> None:
     """Cancel the batches under way and keep what they have answered."""
     from lemma.batching import cancel_batches
+    from lemma.storage.runs import working
 
-    typer.echo(cancel_batches(run, config, lambda line: typer.echo(line, err=True)))
+    with working(run) as (folder, _):
+        typer.echo(cancel_batches(folder, config, lambda line: typer.echo(line, err=True)))
 
 
 @app.command(context_settings={"ignore_unknown_options": True})  # so that -5 is an answer

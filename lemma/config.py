@@ -354,6 +354,21 @@ class ExecutorConfig(Section):
     Concurrency, rpm, tpm and budget stay those of the whole run."""
 
 
+class StorageConfig(Section):
+    """How a run that lives in object storage is treated (`-o s3://bucket/run`)."""
+
+    cache: Path | None = None
+    """Folder for the copies here that commands work in; null: the environment's LEMMA_CACHE, else ~/.cache/lemma."""
+    flush_s: Annotated[float, Field(gt=0)] = 10
+    """A reply is sent so many seconds after it came, at the latest."""
+    flush_replies: Annotated[int, Field(ge=1)] = 500
+    """About so many replies are sent at once, at the latest."""
+    lease_s: Annotated[float, Field(ge=1)] = 300
+    """A process that did not show itself for so long is taken for dead."""
+    patience_s: Annotated[float, Field(ge=0)] = 120
+    """How long the end of a command tries to send the rest before it gives up (status 3)."""
+
+
 class Config(Section):
     """A whole run's configuration."""
 
@@ -396,6 +411,8 @@ class Config(Section):
     """How the work is cut into parts."""
     executor: ExecutorConfig = Field(default_factory=ExecutorConfig, json_schema_extra=OPERATIONAL)
     """Where the work is done."""
+    storage: StorageConfig = Field(default_factory=StorageConfig, json_schema_extra=OPERATIONAL)
+    """How a run in object storage is treated."""
 
     @field_validator("budget")
     @classmethod

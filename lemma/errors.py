@@ -8,6 +8,7 @@
     ├── RunError               the run's folder cannot be used (locked, damaged, of another kind)
     ├── DiskError              writing failed (no space, read-only)
     ├── TeacherError           the endpoint refuses us altogether (key, model name, quota)
+    ├── StorageError           the object storage that a run lives in refuses or cannot be reached
     ├── HubError               the Hugging Face hub refuses or cannot be reached
     └── Incomplete             ended with units left to do; the same command goes on (status 3)
         └── Interrupted        ended by the user (status 130)
@@ -47,6 +48,10 @@ class TeacherError(LemmaError):
 
 class HubError(LemmaError):
     """The Hugging Face hub refuses an upload, or cannot be reached; what was to be uploaded is on disk."""
+
+
+class StorageError(LemmaError):
+    """The object storage that a run lives in refuses us, or cannot be reached."""
 
 
 class Incomplete(LemmaError):

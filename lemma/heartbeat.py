@@ -36,7 +36,7 @@ import orjson
 from lemma.errors import LemmaError, RunError
 from lemma.leases import Other
 
-BEATS: Final = 6
+BEATS: Final = 10
 """A process shows itself this often in its time to live."""
 HELD: Final = 0.75
 """A process counts on its leases for this share of the time to live: it stops before others take over."""
@@ -106,8 +106,10 @@ class Member:
 class HeartbeatLease:
     """A lease that lasts as long as its process shows itself; see `lemma.leases.Lease`."""
 
-    def __init__(self, leases: HeartbeatLeases, name: str, epoch: int) -> None:
+    def __init__(self, leases: HeartbeatLeases, name: str, epoch: int, is_passed_on: bool = False) -> None:
         self._leases = leases
+        self.is_passed_on = is_passed_on
+        """Whether another process had it last."""
         self.name = name
         """Of its object; empty: it needs none."""
         self.epoch = epoch
@@ -146,11 +148,11 @@ class HeartbeatLeases:
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.member = member
+        self.is_shared = not is_alone
         self.epoch = 0
         """Of what this process appends, where it takes nothing over."""
         self._store = store
         self._lease_s = lease_s
-        self._is_alone = is_alone
         self._say = say
         self._id = secrets.token_hex(8)
         words = f"process {os.getpid()} on {socket.gethostname()}" + (f" ({member})" if member else "")
@@ -173,7 +175,7 @@ class HeartbeatLeases:
         self._thread = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
         self._thread.start()
         try:
-            if self._is_alone:
+            if not self.is_shared:
                 while (lease := self._take("run")) is None:
                     self._refuse_living(self._owner("run"))
                 for other in self._registered():
@@ -190,16 +192,25 @@ class HeartbeatLeases:
         """See `lemma.leases.Leases.enrol`."""
         self._beat(is_enrolled=True)
 
-    def leave(self) -> None:
-        """See `lemma.leases.Leases.leave`."""
+    def stop(self) -> None:
+        """Shows itself no more, and gives nothing back: what it had is taken over under another epoch."""
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout=self._lease_s)
+
+    def leave(self) -> None:
+        """See `lemma.leases.Leases.leave`."""
+        self.stop()
         for lease in list(self._held.values()):
             lease.release()
         _DEADLINE.pack_into(self._deadline, 0, 0.0)
         with contextlib.suppress(LemmaError):  # it is taken for dead some time later
             self._store.delete(f"processes/{self._id}")
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether something was taken over from this process, as far as it knows by now."""
+        return self._is_lost
 
     def is_held(self) -> bool:
         """See `lemma.leases.Leases.is_held`."""
@@ -245,10 +256,15 @@ class HeartbeatLeases:
             self._others = (time.monotonic(), found)
         return found
 
+    def at_work(self) -> list[str]:
+        """All that have not been silent for too long, in words; for those who look from outside."""
+        found = [self._member(one) for one in self._registered() if not self._is_gone(one)]
+        return [member.words for member in found if member is not None]
+
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """See `lemma.leases.Leases.alone`."""
-        if self._is_alone:
+        if not self.is_shared:
             yield
             return
         while (lease := self._take("alone")) is None:
@@ -308,7 +324,7 @@ class HeartbeatLeases:
 
     def take(self, stage: str, part: int) -> HeartbeatLease | None:
         """See `lemma.leases.Leases.take`."""
-        if self._is_alone:
+        if not self.is_shared:
             return HeartbeatLease(self, "", self.epoch)
         lease = self._take(f"{stage}/part-{part:05d}")
         if lease is not None:
@@ -348,7 +364,10 @@ class HeartbeatLeases:
         epoch = max(self.epoch, before if isinstance(before, int) else 0)
         if owner is not None and "/" in stem and not self._is_own_folder(tree.get("folder")):
             epoch = self._new_epoch()
-        lease = HeartbeatLease(self, f"{stem}.g{1 if name is None else _generation(name) + 1:05d}", epoch)
+        number = 1 if name is None else _generation(name) + 1
+        lease = HeartbeatLease(
+            self, f"{stem}.g{number:05d}", epoch, is_passed_on=name is not None and tree.get("owner") != self._id
+        )
         if not self._store.create(lease.name, self._lease_body(epoch)):
             return None
         if owner is not None and self._member(owner) not in (seen, None):  # it woke up meanwhile

@@ -62,6 +62,8 @@ class Leases(Protocol):
 
     member: str
     """This process's name among them, short and fit for a file's; the same after it is started again."""
+    is_shared: bool
+    """Whether others may work on the run at the same time."""
 
     def join(self) -> None:
         """Begins to work on the run: no ordinary command may work on it from now on.
@@ -131,6 +133,8 @@ class LockLeases:
         member: see `Leases`.
     """
 
+    is_shared = True
+
     def __init__(self, run: Path, member: str = "") -> None:
         self.member = member
         self._folder = run / FOLDER
@@ -156,7 +160,7 @@ class LockLeases:
         folder = self._folder / "processes"
         names = (f"{socket.gethostname()}-{os.getpid()}-{number}" for number in itertools.count())
         for self._own in (folder / name for name in names):  # containers may share host and process number
-            if (descriptor := _locked(self._own)) is not None:
+            if (descriptor := locked(self._own)) is not None:
                 break
         assert descriptor is not None
         os.ftruncate(descriptor, 0)
@@ -178,7 +182,7 @@ class LockLeases:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """See `Leases.alone`."""
-        descriptor = _locked(self._folder / "alone", is_waiting=True)
+        descriptor = locked(self._folder / "alone", is_waiting=True)
         assert descriptor is not None
         try:
             yield
@@ -187,7 +191,7 @@ class LockLeases:
 
     def take(self, stage: str, part: int) -> LockLease | None:
         """See `Leases.take`."""
-        descriptor = _locked(self._folder / stage / f"part-{part:05d}")
+        descriptor = locked(self._folder / stage / f"part-{part:05d}")
         return None if descriptor is None else LockLease(descriptor)
 
     def is_held(self) -> bool:
@@ -229,7 +233,7 @@ def at_work(run: Path, but: Path | None = None) -> list[Other]:
     return found
 
 
-def _locked(path: Path, is_waiting: bool = False) -> int | None:
+def locked(path: Path, is_waiting: bool = False) -> int | None:
     """A descriptor of the file, locked; None where another one has it."""
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

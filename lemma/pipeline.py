@@ -397,7 +397,7 @@ class Pipeline:
         shard = self._together.shard
         teacher = self._make_teacher(role)
         if isinstance(teacher, Offline):
-            if self._together.leases is not None:
+            if self._together.leases is not None and self._together.leases.is_shared:
                 raise ConfigError(f"{role}.backend is `batch`, which one command does alone: leave out --shard")
             teacher.work(work.stage, parts, lambda: budget_of(self._run, self._config, work.stage.name, is_batch=True))
             return

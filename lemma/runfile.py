@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from lemma import __version__
 from lemma.config import Config
 from lemma.errors import RunError
-from lemma.shards import write_whole
+from lemma.shards import EPOCH_FILE, write_whole
 
 NAME = "run.yaml"
 NOT_KEPT = "(not kept)"
@@ -34,7 +34,7 @@ def read_runfile(run: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         if (run / "problems/summary.json").is_file():
             return None  # the file was removed, to be made anew
-        is_opened = run.is_dir() and any(entry.name != ".lock" for entry in run.iterdir())
+        is_opened = run.is_dir() and any(entry.name not in (".lock", EPOCH_FILE) for entry in run.iterdir())
         if is_opened and not (run / ".leases").is_dir():  # where others are about to open it, it is going to be a run
             raise RunError(f"{run}: is not empty and no run of lemma; choose another folder with -o") from None
         if run.exists() and not run.is_dir():

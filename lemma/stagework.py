@@ -68,16 +68,16 @@ class StageWork:
         self._epochs = None if leases is None else mmap.mmap(-1, 4 * max(1, self.parts))
 
     def epoch(self, part: int) -> int | None:
-        """Of the lease that a part was claimed with, also in a process forked before; None: that of the folder."""
+        """Of the lease that a part was claimed with, also in a process forked before; None: it was not."""
         if self._epochs is None:
             return None
         epoch: int = _EPOCH.unpack_from(self._epochs, _EPOCH.size * part)[0]
-        return epoch
+        return epoch - 1 if epoch else None
 
     def note_epoch(self, part: int, epoch: int) -> None:
         """Sets `epoch`."""
         if self._epochs is not None:
-            _EPOCH.pack_into(self._epochs, _EPOCH.size * part, epoch)
+            _EPOCH.pack_into(self._epochs, _EPOCH.size * part, epoch + 1)
 
     def require_lease(self) -> None:
         """Comes before anything is written.

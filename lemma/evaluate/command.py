@@ -11,6 +11,7 @@ from lemma.configfile import load_config
 from lemma.evaluate.comparing import compare_runs, comparison_text
 from lemma.evaluate.run import grade_samples, run_eval
 from lemma.pipeline import Options
+from lemma.storage.runs import looking, working
 
 
 def measure(config: Path, run: Path, overrides: Iterable[str], limit: int | None, quiet: bool) -> str:
@@ -19,7 +20,9 @@ def measure(config: Path, run: Path, overrides: Iterable[str], limit: int | None
     Raises:
         LemmaError: of any kind.
     """
-    return run_eval(run, load_config(config, overrides, limit), Options(quiet=quiet))
+    loaded = load_config(config, overrides, limit)
+    with working(run, loaded.storage) as (folder, _):
+        return run_eval(folder, loaded, Options(quiet=quiet))
 
 
 def regrade(path: Path, run: Path | None, limit: int | None, quiet: bool) -> str:
@@ -29,9 +32,10 @@ def regrade(path: Path, run: Path | None, limit: int | None, quiet: bool) -> str
         LemmaError: of any kind.
     """
     if run is not None:
-        return grade_samples(path, run, limit, Options(quiet=quiet))
-    with tempfile.TemporaryDirectory(prefix="lemma-eval-") as folder:
-        return grade_samples(path, Path(folder), limit, Options(quiet=quiet))
+        with working(run) as (folder, _):
+            return grade_samples(path, folder, limit, Options(quiet=quiet))
+    with tempfile.TemporaryDirectory(prefix="lemma-eval-") as temporary:
+        return grade_samples(path, Path(temporary), limit, Options(quiet=quiet))
 
 
 def compare(first: Path, second: Path, as_json: bool) -> str:
@@ -40,5 +44,6 @@ def compare(first: Path, second: Path, as_json: bool) -> str:
     Raises:
         RunError: see `compare_runs`.
     """
-    tree = compare_runs(first, second)
+    with looking(first) as one, looking(second) as two:
+        tree = compare_runs(one, two)
     return json.dumps(tree, indent=1, ensure_ascii=False) if as_json else comparison_text(tree)

@@ -1,1 +1,1 @@
-"""Runs that live in object storage (``s3://``, ``gs://``), and leases where there are no locks."""
+"""Runs that live in object storage (``-o s3://bucket/run``), and leases where there are no locks."""
