@@ -92,7 +92,9 @@ def _work(
     try:
         config = load_config(config_path, overrides or (), limit)
         member = options.shard.member if options.shard is not None else ""
-        with working(run, config.storage, member, takes_leases=True) as (folder, leases):
+        # workers elsewhere lease the parts of the copy among themselves
+        takes_leases = config.executor.backend == "local"
+        with working(run, config.storage, member, takes_leases=takes_leases) as (folder, leases):
             try:
                 with Pipeline(folder, config, options, leases=leases) as pipeline:
                     pipeline.work(stages)

@@ -341,6 +341,9 @@ class ShardsConfig(Section):
 
     size: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=1000, json_schema_extra=OPERATIONAL)
     """Problems a part."""
+    leases: Literal["locks", "heartbeat"] = Field(default="locks", json_schema_extra=OPERATIONAL)
+    """How processes on one run are kept apart: by locks, which the file system must have across machines, or by files
+    that each of them rewrites now and then (`storage.lease_s`). The same for all of them."""
 
 
 class ExecutorConfig(Section):

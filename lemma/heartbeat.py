@@ -136,6 +136,7 @@ class HeartbeatLeases:
         is_alone: whether this process works on the run by itself; then parts need no leases of their own.
         folder: see `Member`.
         say: takes a line for the person.
+        place: where the run is, in words.
     """
 
     def __init__(
@@ -146,7 +147,9 @@ class HeartbeatLeases:
         is_alone: bool = False,
         folder: str = "",
         say: Callable[[str], None] = lambda line: None,
+        place: str = "the run",
     ) -> None:
+        self._place = place
         self.member = member
         self.is_shared = not is_alone
         self.epoch = 0
@@ -314,7 +317,7 @@ class HeartbeatLeases:
         while one is not None and first is not None and not self._is_gone(one):
             now = self._member(one)
             if now is not None and now.beat != first.beat:
-                raise RunError(f"in use by {now.words}; wait for it to end, or choose another place for the run")
+                raise RunError(f"{self._place}: in use by {now.words}; wait for it to end, or choose another")
             if not is_told:
                 self._say(f"{first.words} worked on it a moment ago; looking whether it still does")
                 is_told = True
@@ -351,7 +354,7 @@ class HeartbeatLeases:
             RunError: this process may have been taken for dead.
         """
         if not self.is_held():
-            raise RunError("this process did not show itself for a while and may have been taken for dead")
+            raise RunError(f"{self._place}: this process did not show itself for a while; the same command goes on")
         name = self._last(stem)
         tree = {} if name is None else self._tree(name)
         if name is not None and not tree and (self._store.age_s(name) or 0.0) < self._lease_s:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from lemma.errors import RunError
-from lemma.shards import RunLock, disk_errors
+from lemma.shards import RunLock, disk_errors, folder_epoch
 
 FOLDER = ".leases"
 _BUSY_S = 2.0
@@ -46,7 +46,8 @@ class Lease(Protocol):
     """A part that this process works on."""
 
     epoch: int
-    """0 where the lease ends with its process; else one higher at every take-over from an owner that is gone."""
+    """Whose replies are appended to, see `lemma.shards.epoch_files`: that of the folder (0) where the lease ends with
+    its process; else a new one at every take-over from an owner that is gone."""
 
     def is_held(self) -> bool:
         """Whether it is still this process's; cheap enough to be asked before every append."""
@@ -109,10 +110,9 @@ class Leases(Protocol):
 class LockLease:
     """A locked file; see `Lease`."""
 
-    epoch = 0
-
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, epoch: int = 0) -> None:
         self._descriptor: int | None = descriptor
+        self.epoch = epoch
 
     def is_held(self) -> bool:
         """The kernel keeps it as long as the process lives."""
@@ -192,7 +192,7 @@ class LockLeases:
     def take(self, stage: str, part: int) -> LockLease | None:
         """See `Leases.take`."""
         descriptor = locked(self._folder / stage / f"part-{part:05d}")
-        return None if descriptor is None else LockLease(descriptor)
+        return None if descriptor is None else LockLease(descriptor, folder_epoch(self._folder.parent))
 
     def is_held(self) -> bool:
         """The kernel keeps locks as long as the process lives."""

@@ -22,8 +22,9 @@ from lemma.evaluate.stage import EvalStage
 from lemma.exporting import ExportWork, RunSource
 from lemma.exports import StageFacts, formats_of
 from lemma.failures import FailureLog
+from lemma.heartbeat import HeartbeatLeases
 from lemma.injection import Injection
-from lemma.leases import Leases, LockLeases
+from lemma.leases import FOLDER, Leases, LockLeases
 from lemma.ledger import budget_of, read_ledger, total_cost
 from lemma.outcomes import forget_outcomes
 from lemma.plugins import load_plugins
@@ -42,6 +43,7 @@ from lemma.stages.inject import InjectStage
 from lemma.stages.sample import SampleStage
 from lemma.stages.smooth import SmoothStage
 from lemma.stagework import StageWork
+from lemma.storage.folder import FolderStore
 from lemma.summary import facts_of, verdicts, yield_table
 from lemma.taxonomy import load_taxonomy
 from lemma.teacher.base import Program, Teacher
@@ -108,7 +110,11 @@ class Pipeline:
         shard = self._options.shard
         if shard is not None and self._is_far:
             raise ConfigError("--shard and executor.backend: ray are two ways of sharing the work; choose one of them")
-        if leases is None and shard is not None:
+        if leases is None and config.shards.leases == "heartbeat" and not self._is_far:
+            member = shard.member if shard is not None else ""
+            store, lease_s = FolderStore(run / FOLDER), config.storage.lease_s
+            leases = HeartbeatLeases(store, member, lease_s, shard is None, say=self._say, place=str(run))
+        elif leases is None and shard is not None:
             leases = LockLeases(run, shard.member)
         self._together = Together(leases, shard, self._say)
         self._command = ""

@@ -221,7 +221,18 @@ ENDPOINT_KEYS = {"backend", "base_url", "api_key_env", "headers", "prices"} | {
 
 def test_what_decides_no_record_is_operational_and_nothing_else() -> None:
     endpoints = {f"{role}.{key}" for role in ("student", "teacher") for key in ENDPOINT_KEYS}
-    others = {"budget", "data.limit", "eval.sets", "executor", "plugins", "prompts", "shards", "shards.size", "storage"}
+    others = {
+        "budget",
+        "data.limit",
+        "eval.sets",
+        "executor",
+        "plugins",
+        "prompts",
+        "shards",
+        "shards.leases",
+        "shards.size",
+        "storage",
+    }
     assert operational_keys() == others | endpoints
 
 

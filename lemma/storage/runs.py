@@ -258,7 +258,7 @@ class _Session:
         self._mirror = Mirror(copy.folder, self._objects, copy.path / "state.json", self._say)
         self._member = member
         self.leases = StorageLeases(
-            Below(self._objects, LEASES), member, config.lease_s, not member, copy.id, self._say
+            Below(self._objects, LEASES), member, config.lease_s, not member, copy.id, self._say, copy.address
         )
         self._pusher = Pusher(
             self._mirror, self._require_lease, config.flush_s, config.flush_replies, self._say, config.patience_s
@@ -280,10 +280,7 @@ class _Session:
     def open(self) -> None:
         """Takes the run, brings the folder up to date, begins to send."""
         self._objects.check()
-        try:
-            HeartbeatLeases.join(self.leases)
-        except RunError as error:
-            raise RunError(f"{self._copy.address}: {error}") from None
+        HeartbeatLeases.join(self.leases)
         try:
             self.leases.attach(self._pusher)
             last = self._objects.read(_LAST)

@@ -19,7 +19,9 @@ from typing import Any
 
 import pytest
 
+from lemma.config import StorageConfig
 from lemma.storage.objects import S3Objects, open_objects
+from lemma.storage.runs import working
 from tests.conftest import MockServer, example_config, files_of
 from tests.protocol.cases import problem, write_problems
 from tests.protocol.commands import TIMEOUT_S, reply_lines, write_config
@@ -33,7 +35,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # warnin
 SECRET = "verysecret0123456789"
 TOKEN = "token-verysecret-9876543210"
 CONCURRENCY = 16
-PROBLEMS = 90
+PROBLEMS = 40
 SERVER = """
 import logging
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -105,6 +107,10 @@ def copy_in(cache: Path) -> Path:
     return folder
 
 
+def made(folder: Path) -> dict[str, bytes]:
+    return {name: content for name, content in files_of(folder).items() if name != ".epoch"}
+
+
 def until(condition: Callable[[], object], process: subprocess.Popen[str] | None = None) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while not condition():
@@ -121,7 +127,7 @@ def config_tree(folder: Path, base_url: str, **storage: Any) -> dict[str, Any]:
         data=[{"dataset": "rollouts", "path": str(data)}],
         teacher={"backend": "openai", "model": "mock", "base_url": base_url, "concurrency": CONCURRENCY},
         inject={"types": {"calculation_error": 2, "operator_error": 1}},
-        shards={"size": 30},
+        shards={"size": 15},
         storage={"flush_s": 0.3, "lease_s": 3, **storage},
     ).model_dump(mode="json")
 
@@ -130,6 +136,10 @@ def config_tree(folder: Path, base_url: str, **storage: Any) -> dict[str, Any]:
 def mock(tmp_path: Path, mock_server: Callable[..., MockServer]) -> MockServer:
     rules = write_rules(tmp_path / "rules.jsonl", good_rules())
     return mock_server("--reply-file", str(rules), "--latency-ms", "10", "--jitter", "0.8")
+
+
+def has_replies(objects: S3Objects) -> bool:
+    return any("/replies/" in name for name in objects.listed())
 
 
 def keys(folder: Path) -> list[str]:
@@ -167,6 +177,7 @@ def test_a_store_that_forgets_its_conditions_is_refused(objects: S3Objects) -> N
 RACE = """
 import sys
 from lemma.heartbeat import HeartbeatLeases
+from lemma.config import StorageConfig
 from lemma.storage.objects import open_objects
 from lemma.storage.runs import Below
 leases = HeartbeatLeases(Below(open_objects(sys.argv[1]), ".leases/"), sys.argv[2])
@@ -213,7 +224,7 @@ def test_a_run_in_the_storage_makes_the_same_bytes_and_leaves_no_secret_anywhere
     assert done.returncode == 0, done.stderr
     assert run(tmp_path, "run", config, "-o", tmp_path / "local").returncode == 0
     assert files_of(copy_in(tmp_path / "a"))[".epoch"] == b"0\n"
-    here = {name: content for name, content in files_of(copy_in(tmp_path / "a")).items() if name != ".epoch"}
+    here = made(copy_in(tmp_path / "a"))
     assert here == files_of(tmp_path / "local")
 
     # every command works from a machine that has seen nothing of it
@@ -252,7 +263,7 @@ def test_a_killed_run_goes_on_elsewhere_and_asks_again_only_what_was_not_sent(
     total = mock.stats()["ok"]
     process = start(tmp_path / "a", "run", config, "-o", address, "--quiet")
     try:
-        until(lambda: mock.stats()["ok"] >= total + share * total, process)
+        until(lambda: mock.stats()["ok"] >= total + share * total and has_replies(objects), process)
     finally:
         process.kill()
         process.communicate()
@@ -265,7 +276,7 @@ def test_a_killed_run_goes_on_elsewhere_and_asks_again_only_what_was_not_sent(
     print(f"killed after {paid} of {total} calls: {sent} sent, {asked_again} asked again", end="")
     assert sent > 0
     assert asked_again == paid - sent
-    here = {name: content for name, content in files_of(copy_in(tmp_path / "b")).items() if name != ".epoch"}
+    here = made(copy_in(tmp_path / "b"))
     assert here == files_of(tmp_path / "local")
     assert sorted(keys(copy_in(tmp_path / "b"))) == sorted(keys(tmp_path / "local"))
     assert any(".e0001." in name for name in objects.listed())
@@ -275,7 +286,7 @@ def test_a_killed_run_goes_on_elsewhere_and_asks_again_only_what_was_not_sent(
     done = run(tmp_path / "a", "run", config, "-o", address, "--quiet")
     assert done.returncode == 0, done.stderr
     assert mock.stats()["ok"] == before
-    assert files_of(copy_in(tmp_path / "a")) == files_of(copy_in(tmp_path / "b"))
+    assert made(copy_in(tmp_path / "a")) == made(copy_in(tmp_path / "b"))
 
 
 def test_a_run_killed_often_on_one_machine_repeats_only_what_was_in_flight(
@@ -304,11 +315,11 @@ def test_a_run_killed_often_on_one_machine_repeats_only_what_was_in_flight(
     done = run(tmp_path / "a", "run", config, "-o", address, "--quiet")
     assert done.returncode == 0, done.stderr
     assert mock.stats()["ok"] == 2 * total + lost
-    here = {name: content for name, content in files_of(copy_in(tmp_path / "a")).items() if name != ".epoch"}
+    here = made(copy_in(tmp_path / "a"))
     assert here == files_of(tmp_path / "local")
     assert not any(".e0001." in name for name in objects.listed())
     assert run(tmp_path / "b", "run", config, "-o", address, "--quiet").returncode == 0
-    assert files_of(copy_in(tmp_path / "b")) == files_of(copy_in(tmp_path / "a"))
+    assert made(copy_in(tmp_path / "b")) == made(copy_in(tmp_path / "a"))
     assert mock.stats()["ok"] == 2 * total + lost
 
 
@@ -319,7 +330,7 @@ def test_a_stopped_process_that_wakes_up_cannot_harm_its_successor(
     address = f"s3://{objects._root}"
     zombie = start(tmp_path / "a", "run", config, "-o", address, "--quiet")
     try:
-        until(lambda: any("/replies/" in name for name in objects.listed()), zombie)
+        until(lambda: has_replies(objects), zombie)
         os.kill(zombie.pid, signal.SIGSTOP)
         second = start(tmp_path / "b", "run", config, "-o", address, "--quiet")
         try:
@@ -343,26 +354,24 @@ def test_a_stopped_process_that_wakes_up_cannot_harm_its_successor(
     done = run(tmp_path / "c", "run", config, "-o", address, "--quiet")
     assert (done.returncode, done.stdout) == (0, out), done.stderr
     assert mock.stats()["ok"] == asked
-    here, there = files_of(copy_in(tmp_path / "b")), files_of(copy_in(tmp_path / "c"))
-    assert {name: content for name, content in here.items() if name != ".epoch"} == {
-        name: content for name, content in there.items() if name != ".epoch"
-    }
+    assert made(copy_in(tmp_path / "b")) == made(copy_in(tmp_path / "c"))
 
 
 def test_a_second_command_is_told_who_works_on_the_run(tmp_path: Path, objects: S3Objects, mock: MockServer) -> None:
     config = write_config(tmp_path / "config.yaml", config_tree(tmp_path, mock.base_url))
     address = f"s3://{objects._root}"
-    first = start(tmp_path / "a", "run", config, "-o", address, "--quiet")
-    try:
-        until(lambda: any("/replies/" in name for name in objects.listed()), first)
-        assert f"process {first.pid} on" in run(tmp_path / "c", "status", address).stdout
-        second = run(tmp_path / "b", "run", config, "-o", address, "--quiet")
-        assert second.returncode == 1
-        assert f"{address}: in use by process {first.pid} on" in second.stderr
-        assert "on this machine" in run(tmp_path / "a", "sample", config, "-o", address, "--quiet").stderr
-    finally:
-        first.kill()
-        first.communicate()
+    assert run(tmp_path / "a", "sample", config, "-o", address, "--quiet").returncode == 0
+    me = f"process {os.getpid()} on"
+    with working(Path(address), StorageConfig(cache=tmp_path / "b", lease_s=3)) as (folder, _):
+        status = json.loads(run(tmp_path / "c", "status", address, "--json").stdout)
+        assert status["in_use_by"].startswith(me)
+        assert status["run"] == address
+        elsewhere = run(tmp_path / "a", "sample", config, "-o", address, "--quiet")
+        assert elsewhere.returncode == 1
+        assert f"{address}: in use by {me}" in elsewhere.stderr
+        here = run(tmp_path / "b", "sample", config, "-o", address, "--quiet")
+        assert here.returncode == 1
+        assert f"another command on this machine works on it, in {folder}" in here.stderr
 
 
 def test_a_run_does_not_end_as_complete_before_everything_is_up(
@@ -371,7 +380,7 @@ def test_a_run_does_not_end_as_complete_before_everything_is_up(
     config = write_config(tmp_path / "config.yaml", config_tree(tmp_path, mock.base_url, patience_s=1, lease_s=3600))
     address = f"s3://{objects._root}"
     process = start(tmp_path / "a", "run", config, "-o", address, "--quiet")
-    bucket, _, prefix = objects._root.partition("/")
+    bucket = objects._root.partition("/")[0]
     denied = {
         "Version": "2012-10-17",
         "Statement": [
@@ -379,7 +388,7 @@ def test_a_run_does_not_end_as_complete_before_everything_is_up(
         ],
     }
     try:
-        until(lambda: any("/replies/" in name for name in objects.listed()), process)
+        until(lambda: has_replies(objects), process)
         objects._system.call_s3("put_bucket_policy", Bucket=bucket, Policy=json.dumps(denied))
         _, error = process.communicate(timeout=TIMEOUT_S)
     finally:
@@ -393,5 +402,27 @@ def test_a_run_does_not_end_as_complete_before_everything_is_up(
     assert run(tmp_path / "a", "run", config, "-o", address, "--quiet").returncode == 0
     assert mock.stats()["ok"] == asked
     assert run(tmp_path / "b", "status", address).returncode == 0
-    assert files_of(copy_in(tmp_path / "a")) == files_of(copy_in(tmp_path / "b"))
-    assert prefix
+    assert made(copy_in(tmp_path / "a")) == made(copy_in(tmp_path / "b"))
+
+
+def test_shards_on_two_machines_make_the_same_bytes_with_nothing_asked_twice(
+    tmp_path: Path, objects: S3Objects, mock: MockServer
+) -> None:
+    config = write_config(tmp_path / "config.yaml", config_tree(tmp_path, mock.base_url, lease_s=60))
+    address = f"s3://{objects._root}"
+    assert run(tmp_path, "run", config, "-o", tmp_path / "local", "--quiet").returncode == 0
+    total = mock.stats()["ok"]
+    shards = [start(tmp_path / str(n), "run", config, "-o", address, "--quiet", "--shard", f"{n}/2") for n in (1, 2)]
+    try:
+        for process in shards:
+            _, error = process.communicate(timeout=TIMEOUT_S)
+            assert process.returncode == 0, error
+    finally:
+        for process in shards:
+            process.kill()
+            process.wait()
+    assert mock.stats()["ok"] == 2 * total
+    assert run(tmp_path / "c", "run", config, "-o", address, "--quiet").returncode == 0
+    assert mock.stats()["ok"] == 2 * total
+    here = made(copy_in(tmp_path / "c"))
+    assert here == files_of(tmp_path / "local")

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Tests of runs on several machines that need packages of their own: runs on a local S3 (moto's server). Makes
+# .venv/scale, installs what they need there, and runs them. Arguments go to pytest. Not part of scripts/test.sh.
+#
+# Usage: bash scripts/test_scale.sh [PYTEST ARGUMENT]...      (such as: -k killed)
+set -euo pipefail
+case "${1:-}" in -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit ;; esac
+. "$(dirname "$0")/setup.sh" dev
+if [ ! -x .venv/scale/bin/python ]; then
+    .venv/bin/python -m venv .venv/scale
+fi
+stamp=".venv/scale/installed-$(cksum <pyproject.toml | cut -d' ' -f1)"
+if [ ! -e "$stamp" ]; then
+    echo "installing lemma with [s3] and moto's server into .venv/scale (once) …" >&2
+    .venv/scale/bin/python -m pip install --quiet --disable-pip-version-check -e ".[dev,s3]" "moto[server]>=5.2"
+    touch "$stamp"
+fi
+.venv/scale/bin/pytest -m "slow or not slow" tests/storage "$@"
