@@ -163,7 +163,10 @@ def _serve(theirs: Connection, derive: Callable[[int, Tell], Any], niceness: int
                 os.close(number)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides, and closes the pipe
-    _die_with_parent()
+    die_with_parent()
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        os._exit(0)  # it ended before
     os.nice(niceness)
     gc.freeze()  # what the parent made is shared with it, and no garbage
     gc.set_threshold(COLLECT_EVERY, 20, 100)
@@ -198,12 +201,9 @@ def _open_descriptors() -> list[int]:
     return list(range(3, 1024))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask Linux to kill this process when the one that forked it ends; elsewhere it ends at its next read."""
     with contextlib.suppress(OSError, AttributeError):
         import ctypes
 
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
-    parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:
-        os._exit(0)

@@ -23,6 +23,8 @@ from lemma.executors.worker import Worker
 
 OBJECT_STORE_BYTES: Final = 128 * 2**20
 """For a cluster of this command's own: what is sent are a stage's parts by number, and reports."""
+RECONNECT_S: Final = 10
+"""How long Ray's own processes on this machine outlive a command that was killed, at most; Ray's default is 60."""
 WORKER_THREADS: Final = 3
 """One for the engine, one for reports, one for the wish to stop."""
 
@@ -41,7 +43,7 @@ class Cluster:
     def __init__(self, config: Config) -> None:
         self._ray = _ray()
         self._config = config
-        _connect(self._ray)
+        _connect(self._ray, config.executor.workers)
         self._workers: dict[int, Any] = {}
         self._desks: dict[str, Desks] = {}
 
@@ -159,14 +161,21 @@ def _ray() -> Any:
     return ray
 
 
-def _connect(ray: Any) -> None:
+def _connect(ray: Any, workers: int) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     address = os.environ.get("RAY_ADDRESS")
     try:
         if address:
             ray.init(address=address, **quiet)
         else:
-            ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
+            ray.init(
+                address="local",
+                num_cpus=workers + 1,  # so many processes are made ready; no more of them on a large machine
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                _system_config={"gcs_rpc_server_reconnect_timeout_s": RECONNECT_S},
+                **quiet,
+            )
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         where = f"the cluster at RAY_ADDRESS={address} cannot be joined" if address else "Ray cannot be started here"
         raise RunError(f"{where}: {_last_line(error)}") from error

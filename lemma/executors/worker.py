@@ -16,6 +16,7 @@ from typing import Any
 
 from lemma import __version__
 from lemma.budget import Budget
+from lemma.deriver import die_with_parent
 from lemma.engine import Engine
 from lemma.errors import Incomplete, Interrupted, LemmaError, RunError
 from lemma.executors.job import Ended, Job, Report
@@ -51,6 +52,7 @@ class Worker:
         self._leases: LockLeases | None = None
         self._engine: Engine | None = None
         os.environ.update(variables)
+        die_with_parent()  # Ray's own process on this machine, which sees to it as well, but not at once
 
     def run(self, parcel: bytes, job: Job, ask: Ask | None) -> Ended:
         """Works on a job until nothing of it is left that this worker may have.
