@@ -387,6 +387,17 @@ def report(
 
 
 @app.command()
+def merge(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of finished runs.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="NEW", help="The merged run.", show_default=False)],
+) -> None:
+    """Make one run of several that were made apart, over different problems; asks nobody."""
+    from lemma.merging import merge_runs
+
+    typer.echo(merge_runs(runs, output))
+
+
+@app.command()
 def show(
     run: RunArgument,
     wanted: Annotated[

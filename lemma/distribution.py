@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,38 @@ def freeze_target(
         target["datasets"][name] = kept[name] if name in kept else _target_of(name, config, distribution, taxonomy)  # type: ignore[operator, index]
     write_json(path, target)
     return target, False
+
+
+def merged_target(targets: Sequence[Mapping[str, Any]], problems: Sequence[Mapping[str, int]]) -> dict[str, Any]:
+    """What several runs of one configuration aimed at, taken together: by dataset, weighted by problems.
+
+    Args:
+        targets: see `freeze_target`.
+        problems: of each run: dataset → number of problems.
+    """
+    merged: dict[str, Any] = {key: targets[0][key] for key in ("types", "min_share")}
+    merged |= {"mistakes": sum(target["mistakes"] for target in targets), "datasets": {}}
+    for name in sorted({name for target in targets for name in target["datasets"]}):
+        found = [
+            (target["datasets"][name], counts.get(name, 0))
+            for target, counts in zip(targets, problems, strict=True)
+            if name in target["datasets"]
+        ]
+        entries, weights = [entry for entry, _ in found], [weight for _, weight in found]
+        if all(entry == entries[0] for entry in entries):
+            merged["datasets"][name] = entries[0]
+            continue
+        total = sum(weights) or 1
+        shares: Counter[str] = Counter()
+        for entry, weight in found:
+            for kind, share in entry["target"].items():
+                shares[kind] += share * weight / total
+        merged["datasets"][name] = {
+            "target": {kind: round(share, 6) for kind, share in sorted(shares.items())},
+            "left_out": {kind: why for entry in entries for kind, why in entry["left_out"].items() if not shares[kind]},
+            "from": "the runs that were merged",
+        }
+    return merged
 
 
 def check_types(config: InjectConfig, taxonomy: Mapping[str, ErrorType]) -> None:

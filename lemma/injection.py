@@ -108,15 +108,11 @@ class Injection:
             LemmaError: as `ask` does.
         """
         together = self._together
-        places = list(self._places())
-        for number in range(1, MAX_ROUNDS + 1):
-            plan = self._plan_round(places, number)
-            if plan:
-                _learn(places, self._ask_round(ask, plan, number), number)
+        places = self._walk(ask)
         members = _by_dataset(places)
-        came_to = {name: _came_to(members.get(name, []), self._targets[name]) for name in sorted(self._targets)}
+        injected = {name: _came_to(members.get(name, []), self._targets[name]) for name in sorted(self._targets)}
         with together.alone():
-            write_injected(self._run, came_to)
+            write_injected(self._run, injected)
         work = self.work(_by_problem(places))
         together.see_to(
             [part for part in together.mine(self._parts) if rederive or not work.is_fresh(part)],
@@ -127,6 +123,19 @@ class Injection:
         with together.alone():
             if not work.stale():  # nobody has to learn of a round any more
                 forget_outcomes(self._run)
+
+    def plan(self, ask: Ask) -> dict[str, list[Assignment]]:
+        """What was asked of each problem, all rounds together; writes nothing of its own."""
+        return _by_problem(self._walk(ask))
+
+    def _walk(self, ask: Ask) -> list[_Place]:
+        """Plans and asks round by round."""
+        places = list(self._places())
+        for number in range(1, MAX_ROUNDS + 1):
+            plan = self._plan_round(places, number)
+            if plan:
+                _learn(places, self._ask_round(ask, plan, number), number)
+        return places
 
     def _ask_round(self, ask: Ask, plan: Mapping[str, Sequence[Assignment]], number: int) -> Outcomes:
         """What all parts' units of a round came to."""
@@ -174,23 +183,41 @@ def _by_dataset(places: Iterable[_Place]) -> dict[str, list[_Place]]:
 
 
 def _came_to(places: Sequence[_Place], target: Mapping[str, float]) -> dict[str, Any]:
+    drawn = Counter(assignment.error_type for place in places for assignment in place.asked)
+    kept = Counter(place.outcome.kept for place in places if place.outcome.kept is not None)
+    return came_to(len(places), drawn, kept, target)
+
+
+def came_to(
+    slots: int, drawn: Mapping[str, int], kept: Mapping[str, int], target: Mapping[str, float]
+) -> dict[str, Any]:
     """What injection aimed at in a dataset and what it came to.
+
+    Args:
+        slots: how many mistakes there should be.
+        drawn: type → how often it was asked for, over all rounds.
+        kept: type → mistakes.
+        target: type → its share of the mistakes.
 
     Returns:
         ``{"slots", "kept", "shortfall", "total_variation", "types": {type: {"target", "drawn", "kept", "share"}}}``:
-        `drawn` counts asks over all rounds, `shortfall` slots that stayed empty, `total_variation` (0 to 1) how far
-        the kept shares are from the target.
+        `shortfall` counts slots that stayed empty, `total_variation` (0 to 1) tells how far the kept shares are from
+        the target.
     """
-    drawn = Counter(assignment.error_type for place in places for assignment in place.asked)
-    kept = Counter(place.outcome.kept for place in places if place.outcome.kept is not None)
-    shares = {name: kept[name] / (kept.total() or 1) for name in target}
+    total = sum(kept.values())
+    shares = {name: kept.get(name, 0) / (total or 1) for name in target}
     return {
-        "slots": len(places),
-        "kept": kept.total(),
-        "shortfall": len(places) - kept.total(),
+        "slots": slots,
+        "kept": total,
+        "shortfall": slots - total,
         "total_variation": round(sum(abs(shares[name] - target[name]) for name in target) / 2, 6),
         "types": {
-            name: {"target": target[name], "drawn": drawn[name], "kept": kept[name], "share": round(shares[name], 6)}
+            name: {
+                "target": target[name],
+                "drawn": drawn.get(name, 0),
+                "kept": kept.get(name, 0),
+                "share": round(shares[name], 6),
+            }
             for name in sorted(target, key=lambda name: (-target[name], name))
         },
     }

@@ -28,7 +28,7 @@ from lemma.leases import FOLDER, Leases, LockLeases
 from lemma.ledger import budget_of, read_ledger, total_cost
 from lemma.outcomes import forget_outcomes
 from lemma.plugins import load_plugins
-from lemma.problems import ProblemsFolder, input_fingerprint, read_into
+from lemma.problems import MERGED, ProblemsFolder, input_fingerprint, read_into
 from lemma.progress import ProgressMeter
 from lemma.prompts import Prompts
 from lemma.records import content_hash
@@ -118,6 +118,7 @@ class Pipeline:
             leases = LockLeases(run, shard.member)
         self._together = Together(leases, shard, self._say)
         self._command = ""
+        self._is_merged = False
         self._lock = RunLock(run) if leases is None else None
         self._facts: dict[str, StageFacts] = {}
         self.unfinished = ""
@@ -166,7 +167,8 @@ class Pipeline:
         self._make_stages()
         formats_of(self._config.export.formats, self._config.export)
         check_types(self._config.inject, self._taxonomy)
-        fingerprint = input_fingerprint(self._config)
+        self._is_merged = ProblemsFolder(self._run).is_merged()
+        fingerprint = MERGED if self._is_merged else input_fingerprint(self._config)
         if is_shared and before is not None:
             self._refuse_changes(before, fingerprint)
         if before is not None:
@@ -180,7 +182,7 @@ class Pipeline:
         self._tell_reading()
 
     def _refuse_changes(self, before: Mapping[str, Any], fingerprint: str) -> None:
-        changed = changes(before["config"], self._config)
+        changed = self._changes(before)
         if (before.get("fingerprints") or {}) != self._fingerprints():
             changed.append("prompts or plugins")
         elif (ProblemsFolder(self._run).summary() or {}).get("fingerprint") != fingerprint:
@@ -206,8 +208,12 @@ class Pipeline:
         self._parts = int(problems["parts"])
         self._strays = ProblemsFolder(self._run).strays()
 
-    def _tell_changes(self, before: Mapping[str, Any]) -> None:
+    def _changes(self, before: Mapping[str, Any]) -> list[str]:
         changed = changes(before["config"], self._config)
+        return [one for one in changed if not (self._is_merged and one.startswith("data."))]
+
+    def _tell_changes(self, before: Mapping[str, Any]) -> None:
+        changed = self._changes(before)
         old = before.get("fingerprints") or {}
         reopened = [name for name, present in self._fingerprints().items() if old.get(name) not in (None, present)]
         if changed:
@@ -345,7 +351,19 @@ class Pipeline:
             self._run, self._config, self._prompts, self._taxonomy, target, self._parts, self._strays, self._together
         )
 
+    def _keep_injected(self) -> None:
+        """The rounds follow from all problems of a run: those of a merged run were gone through in its runs."""
+        if left := self._left("inject", range(self._parts)):
+            raise RunError(
+                f"{self._run}: was merged of runs that injected apart, and {len(left)} of its {self._parts} parts of "
+                "inject are out of date: change what they follow from in those runs, and merge them again"
+            )
+        if self._options.rederive or self._options.retarget:
+            self._say("inject: stays as it was merged; only in the runs themselves it can be made anew")
+
     def _inject(self) -> None:
+        if self._is_merged:
+            return self._keep_injected()
         distribution = distribution_of(self._work_of("analyze").manifests())
         datasets = list(self._problems["datasets"])
         pilot = self._options.pilot

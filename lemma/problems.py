@@ -36,6 +36,8 @@ from lemma.shards import (
 from lemma.stages.base import GivenSample
 
 PROBLEMS_VERSION = "2"
+MERGED = "merged"
+"""The fingerprint of problems that come from other runs, see `lemma.merging`: they stay, whatever `data` says."""
 
 
 class ProblemsFolder(StageFolder):
@@ -60,6 +62,10 @@ class ProblemsFolder(StageFolder):
         if summary is not None and not _is_summary(summary):
             raise RunError(f"{self.summary_path}: damaged; remove the file, it is made anew")
         return summary
+
+    def is_merged(self) -> bool:
+        """Whether the problems come from other runs."""
+        return (self.summary() or {}).get("fingerprint") == MERGED
 
     def strays(self) -> list[int]:
         """Parts whose replies may belong to problems that are now elsewhere."""
@@ -131,6 +137,8 @@ def read_into(run: Path, config: Config, fingerprint: str) -> dict[str, Any]:
     summary = folder.summary()
     if summary is not None and summary.get("fingerprint") == fingerprint and _is_whole(folder, summary):
         return summary
+    if fingerprint == MERGED:
+        raise RunError(f"{folder.path}: a part is missing or damaged, and was merged from other runs: merge them again")
     counts: list[SourceCounts] = []
     rows = read_problems(config.data, Decontaminator.load(config.decontaminate), counts)
     with disk_errors(folder.path):

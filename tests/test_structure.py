@@ -58,7 +58,7 @@ LAYERS = [
     {"pipeline"},
     {"plan"},
     {"status", "pilot"},
-    {"auditing", "batching", "evaluate", "manyruns", "report", "show"},
+    {"auditing", "batching", "evaluate", "manyruns", "merging", "report", "show"},
     {"cli"},
 ]
 """A module imports from layers above its own only, and inside its own package. A longer name goes before a shorter."""
