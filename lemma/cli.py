@@ -392,9 +392,15 @@ def merge(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="NEW", help="The merged run.", show_default=False)],
 ) -> None:
     """Make one run of several that were made apart, over different problems; asks nobody."""
-    from lemma.merging import merge_runs
+    from contextlib import ExitStack
 
-    typer.echo(merge_runs(runs, output))
+    from lemma.merging import merge_runs
+    from lemma.storage.runs import address_of, looking
+
+    if address_of(output) is not None:
+        raise typer.BadParameter("a merged run is made in a folder: name one with -o")
+    with ExitStack() as stack:
+        typer.echo(merge_runs([stack.enter_context(looking(run)) for run in runs], output))
 
 
 @app.command()
