@@ -84,6 +84,7 @@ class Mirror:
         self._objects = objects
         self._state_path = state_path
         self._say = say
+        self._growing: list[str] = []
         try:
             self._state = State.model_validate_json(state_path.read_bytes())
         except (OSError, ValidationError):
@@ -229,17 +230,21 @@ class Mirror:
         Raises:
             StorageError: the storage cannot be reached, or has other replies at the same place.
         """
-        grown = [(name, size) for name, size in self._grown() if size > self._state.pushed.get(name, 0)]
-        if not grown:
+        self._growing = [name for name, size in self._grown() if size > self._state.pushed.get(name, 0)]
+        if not self._growing:
             return 0
         try:
-            return sum(self._each(self._push_file_of_replies, (name for name, _ in grown)))
+            return sum(self._each(self._push_file_of_replies, self._growing))
         finally:
             self._save()
 
     def pending_bytes(self) -> int:
-        """Bytes of replies that are not up."""
-        return sum(size - self._state.pushed.get(name, 0) for name, size in self._grown())
+        """Bytes of replies that are not up, of the files that had grown when replies were last sent: a quick look."""
+        pending = 0
+        for name in self._growing:
+            with contextlib.suppress(FileNotFoundError):
+                pending += (self.folder / name).stat().st_size - self._state.pushed.get(name, 0)
+        return pending
 
     def _grown(self) -> Iterator[tuple[str, int]]:
         for folder in self.folder.glob("*/replies"):

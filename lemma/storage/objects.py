@@ -238,9 +238,10 @@ class S3Objects(Objects):
         """See `ConditionalStore.age_s`: both times are the server's."""
         asked_s = time.monotonic()
         head = self._head(name)
-        if head is None:
+        date = None if head is None else head["ResponseMetadata"]["HTTPHeaders"].get("date")
+        if head is None or date is None:
             return None
-        now = parsedate_to_datetime(head["ResponseMetadata"]["HTTPHeaders"]["date"])
+        now = parsedate_to_datetime(date)
         # either time is cut to a second, and the answer took its way
         return float((now - head["LastModified"]).total_seconds()) - 1.0 - (time.monotonic() - asked_s)
 
@@ -277,7 +278,7 @@ def open_objects(address: str) -> Objects:
         if protocol == "file":  # a mounted bucket, or a trial
             options["auto_mkdir"] = True
         if protocol == "s3":
-            options["config_kwargs"] = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 3}}
+            options["config_kwargs"] = {"connect_timeout": 10, "read_timeout": 60, "retries": {"total_max_attempts": 1}}
         system = fsspec.filesystem(protocol, **options)
     except ImportError:
         package = PACKAGES.get(protocol, "")
@@ -285,6 +286,10 @@ def open_objects(address: str) -> Objects:
         raise StorageError(f"{address}: needs packages that are not installed: {how}") from None
     except ValueError as error:
         raise StorageError(f"{address}: {error}") from None
+    loop = getattr(system, "loop", None)
+    if loop is not None:
+        # what goes wrong comes to us as the calls' errors; where a line is cut, aiohttp prints each task's once more
+        loop.set_exception_handler(lambda loop, context: None)
     root = str(system._strip_protocol(address))
     if "/" not in root.strip("/") or not path.strip("/"):
         raise StorageError(f"{address}: names no folder in a bucket, such as {protocol}://bucket/run")

@@ -9,9 +9,13 @@ import contextlib
 import json
 import os
 import secrets
+import select
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,10 +86,10 @@ def objects(endpoint: str) -> S3Objects:
     return found
 
 
-def start(cache: Path, *arguments: str | Path) -> subprocess.Popen[str]:
+def start(cache: Path, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", "from lemma.cli import main; main()", *map(str, arguments)],
-        env={**os.environ, "OPENAI_API_KEY": "sk-x", "LEMMA_CACHE": str(cache)},
+        env={**os.environ, "OPENAI_API_KEY": "sk-x", "LEMMA_CACHE": str(cache), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -402,6 +406,57 @@ def test_a_run_does_not_end_as_complete_before_everything_is_up(
     assert run(tmp_path / "a", "run", config, "-o", address, "--quiet").returncode == 0
     assert mock.stats()["ok"] == asked
     assert run(tmp_path / "b", "status", address).returncode == 0
+    assert made(copy_in(tmp_path / "a")) == made(copy_in(tmp_path / "b"))
+
+
+class Line(socketserver.ThreadingTCPServer):
+    """A line to the storage that can be cut."""
+
+    daemon_threads = True
+    is_cut = False
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(("127.0.0.1", 0), Through)
+        self.there = ("127.0.0.1", int(endpoint.rpartition(":")[2]))
+        self.address = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Through(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        line = self.server
+        assert isinstance(line, Line)
+        with contextlib.suppress(OSError), socket.create_connection(line.there) as there:
+            ends = {self.request: there, there: self.request}
+            while not line.is_cut:
+                for end in select.select(list(ends), [], [], 0.05)[0]:
+                    if not (some := end.recv(65536)):
+                        return
+                    ends[end].sendall(some)
+
+
+def test_a_storage_that_is_away_for_a_while_is_told_and_nothing_is_lost(
+    tmp_path: Path, objects: S3Objects, mock: MockServer, endpoint: str
+) -> None:
+    config = write_config(tmp_path / "config.yaml", config_tree(tmp_path, mock.base_url, lease_s=3600))
+    address = f"s3://{objects._root}"
+    with Line(endpoint) as line:
+        threading.Thread(target=line.serve_forever, args=(0.05,), daemon=True).start()
+        process = start(tmp_path / "a", "run", config, "-o", address, "--quiet", AWS_ENDPOINT_URL=line.address)
+        try:
+            until(lambda: has_replies(objects), process)
+            line.is_cut = True
+            assert process.stderr is not None
+            assert "trying again" in process.stderr.readline()
+            line.is_cut = False
+            _, error = process.communicate(timeout=TIMEOUT_S)
+        finally:
+            process.kill()
+            process.wait()
+            line.shutdown()
+    assert process.returncode == 0, error
+    asked = mock.stats()["ok"]
+    assert run(tmp_path / "b", "run", config, "-o", address, "--quiet").returncode == 0
+    assert mock.stats()["ok"] == asked
     assert made(copy_in(tmp_path / "a")) == made(copy_in(tmp_path / "b"))
 
 
