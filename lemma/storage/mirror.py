@@ -127,7 +127,9 @@ class Mirror:
         """Takes over the tags; what differs here goes up the next time."""
         for name, entry in files.items():
             known = self._state.files.get(name)
-            if known is None or known.tag != entry.tag:
+            if known is None and "/" not in name and not (self.folder / name).exists():
+                self._fetch_file((name, entry))  # a report, or a plan, that somebody made who only looked
+            elif known is None or known.tag != entry.tag:
                 self._state.files[name] = Known(size=-1, mtime_ns=0, tag=entry.tag, sha256="")
         for name in self._state.files.keys() - files.keys():
             del self._state.files[name]

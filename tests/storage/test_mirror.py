@@ -283,9 +283,13 @@ def test_where_nobody_else_worked_what_was_made_here_counts(machine: Callable[[s
     write(one, "run.yaml", b"b")
     write(one, "inject/target.json", b"b")
     (one.folder / "analyze/old").unlink()
+    looked = machine("two")
+    looked.fetch(is_final=False)
+    write(looked, "report.html", b"page")
+    looked.push_file("report.html")
     again = machine("one")
     again.fetch(is_owned=True)
-    assert tree(again) == {"run.yaml": b"b", "inject/target.json": b"b"}
+    assert tree(again) == {"run.yaml": b"b", "inject/target.json": b"b", "report.html": b"page"}
     send(again)
     two = machine("two")
     two.fetch()
