@@ -32,7 +32,7 @@ class Counting:
 
 
 def work(
-    run: Path, config: Config, *stages: str, say: list[str] | None = None, teacher: Any = None, **options: bool
+    run: Path, config: Config, *stages: str, say: list[str] | None = None, teacher: Any = None, **options: Any
 ) -> Counting:
     teacher = teacher or Counting()
     lines = say if say is not None else []

@@ -31,9 +31,9 @@ from lemma.storage.objects import Entry, Objects
 
 SEGMENT_BYTES: Final = 16 * 2**20
 """Of one object of replies, at most."""
-IN_MEMORY: Final = 64 * 2**20
+IN_MEMORY: Final = 8 * 2**20
 """Larger files are sent from the disk."""
-AT_ONCE: Final = 8
+AT_ONCE: Final = 16
 _SEGMENT: Final = re.compile(r"(.+/replies/part-[0-9]+(?:\.e[0-9]+)?\.jsonl)/([0-9]{12})", re.ASCII)
 _REPLIES: Final = re.compile(r".+/replies/part-[0-9]+(?:\.e[0-9]+)?\.jsonl", re.ASCII)
 T = TypeVar("T")
