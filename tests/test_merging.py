@@ -11,17 +11,22 @@ from typing import Any
 
 import pytest
 
+from lemma.config import Config
 from lemma.distribution import merged_target
 from lemma.errors import ConfigError, RunError
+from lemma.manyruns import ManyRuns
 from lemma.merging import merge_runs
+from lemma.pipeline import STAGES as PIPELINE
+from lemma.pipeline import Options, Pipeline
+from lemma.report import write_report
 from lemma.shards import StageFolder
 from lemma.status import read_status
 from tests.conftest import MockServer, example_config
 from tests.protocol.cases import problem, write_problems
-from tests.protocol.commands import run_lemma, write_config
+from tests.protocol.commands import run_lemma
 from tests.protocol.rules import good_rules, write_rules
 
-STAGES = ("sample", "analyze", "inject", "correct", "smooth")
+STAGES = PIPELINE[:-1]
 PRICES = {"input_usd_per_mtok": 1.0, "output_usd_per_mtok": 2.0}
 
 
@@ -34,22 +39,29 @@ class Made:
     first: Path
     second: Path
 
-    def config(self, name: str, problems: range, **more: Any) -> Path:
+    def config(self, name: str, problems: range, **more: Any) -> Config:
         rows = (problem(f"p{number}", number) for number in problems)
         data = write_problems(self.folder / f"{name}.jsonl", rows)
-        tree = example_config(
+        return example_config(
             data=[{"dataset": "rollouts", "path": str(data), "name": "toy"}],
             teacher={"backend": "openai", "model": "mock", "base_url": self.server.base_url, "prices": PRICES},
             inject={"types": {"calculation_error": 2, "operator_error": 1}},
             shards={"size": 3},
+            export={"formats": [], "near_duplicates": None},
             **more,
-        ).model_dump(mode="json")
-        return write_config(self.folder / f"{name}.yaml", tree)
+        )
 
-    def run(self, name: str, problems: range, **more: Any) -> Path:
-        ended = run_lemma("run", self.config(name, problems, **more), "-o", self.folder / name, "--quiet")
-        assert ended.returncode == 0, ended.stderr
+    def run(self, name: str, problems: range) -> Path:
+        work(self.folder / name, self.config(name, problems))
         return self.folder / name
+
+
+def work(run: Path, config: Config, rederive: bool = False) -> list[str]:
+    """Runs all stages; returns what was said."""
+    said: list[str] = []
+    with Pipeline(run, config, Options(quiet=True, rederive=rederive), said.append) as pipeline:
+        pipeline.work(PIPELINE)
+    return said
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +73,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockServer]:
 
 
 @pytest.fixture(scope="module")
-def made(server: MockServer, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def made(server: MockServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     folder = tmp_path_factory.mktemp("made")
     made = Made(folder, server, folder, folder)
-    made.first, made.second = made.run("first", range(8)), made.run("second", range(4, 13))
-    return made
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OPENAI_API_KEY", "none")
+        made.first, made.second = made.run("first", range(8)), made.run("second", range(4, 13))
+        yield made
 
 
 def lines(run: Path, stage: str, kind: str = "") -> list[bytes]:
@@ -103,7 +117,8 @@ def test_a_merged_run_holds_what_its_runs_hold_and_a_double_problem_once(made: M
 
 def test_a_merged_run_goes_on_without_asking_and_every_command_reads_it(made: Made, tmp_path: Path) -> None:
     new = tmp_path / "new"
-    assert run_lemma("merge", made.first, made.second, "-o", new).returncode == 0
+    merged = run_lemma("merge", made.first, made.second, "-o", new)
+    assert (merged.returncode, merged.stdout.count("\n")) == (0, 2), merged.stderr
     asked, status = made.server.stats()["ok"], read_status(new)
     assert [(stage["parts"], stage["parts_done"], stage["left"]) for stage in status["stages"]] == [(5, 5, 0)] * 5
     runs = [read_status(run) for run in (made.first, made.second)]
@@ -117,17 +132,15 @@ def test_a_merged_run_goes_on_without_asking_and_every_command_reads_it(made: Ma
 
     before = parts()
     # the data of the configuration is that of one of the runs: a merged run's problems stay
-    ended = run_lemma("run", made.folder / "first.yaml", "-o", new, "--quiet")
-    assert ended.returncode == 0, ended.stderr
-    assert "another configuration" not in ended.stderr
-    assert parts() == before
-    again = run_lemma("run", made.folder / "first.yaml", "-o", new, "--quiet", "--rederive")
-    assert again.returncode == 0, again.stderr
+    assert work(new, made.config("first", range(8))) == []
+    assert work(new, made.config("first", range(8)), rederive=True) == [
+        "inject: stays as it was merged; only in the runs themselves it can be made anew"
+    ]
     assert parts() == before
     assert made.server.stats()["ok"] == asked
-    assert run_lemma("report", new).returncode == 0
-    many: list[str | Path] = ["export", made.folder / "first.yaml", "-o", made.first, "-o", made.second, "--to"]
-    assert run_lemma(*many, tmp_path / "both").returncode == 0
+    assert write_report([new], tmp_path / "report.html", 5)
+    with ManyRuns([made.first, made.second], made.config("first", range(8)), tmp_path / "both") as many:
+        many.export()
     both = [f"Case p{number}:" for number in range(4, 8)]  # an export of several knows two versions of these
 
     def rows(path: Path) -> list[bytes]:
@@ -137,12 +150,13 @@ def test_a_merged_run_goes_on_without_asking_and_every_command_reads_it(made: Ma
     assert rows(new / "export/train.jsonl") == rows(tmp_path / "both/train.jsonl") != []
 
 
-def test_a_changed_prompt_of_a_later_stage_asks_that_stage_and_injection_is_refused(made: Made, tmp_path: Path) -> None:
+def test_where_injection_would_have_to_be_made_anew_that_is_refused(made: Made, tmp_path: Path) -> None:
     new = tmp_path / "new"
     merge_runs([made.first, made.second], new)
-    refused = run_lemma("run", made.folder / "first.yaml", "-o", new, "--quiet", "--set", "teacher.temperature=0.1")
-    assert refused.returncode == 1
-    assert "was merged of runs that injected apart, and 5 of its 5 parts of inject are out of date" in refused.stderr
+    config = made.config("first", range(8))
+    hotter = config.model_copy(update={"teacher": config.teacher.model_copy(update={"temperature": 0.1})})
+    with pytest.raises(RunError, match="runs that injected apart, and 5 of its 5 parts of inject are out of date"):
+        work(new, hotter)
 
 
 def copied(run: Path, folder: Path) -> Path:

@@ -27,6 +27,7 @@ def group_tree(folder: Path, base_url: str, problems: int, size: int, **more: An
         teacher={"backend": "openai", "model": "mock", "base_url": base_url, "concurrency": CONCURRENCY},
         inject={"types": {"calculation_error": 2, "operator_error": 1}},
         shards={"size": size},
+        export={"formats": ["alpaca"], "near_duplicates": None},  # the libraries that those need load slowly
         **more,
     ).model_dump(mode="json")
 
@@ -56,7 +57,8 @@ class Case:
         stats = self.server.stats()
         lost = stats["ok"] - 2 * self.calls
         assert 0 <= lost <= kills * CONCURRENCY
-        assert stats["duplicates"] == self.calls + lost  # the undisturbed run asked everything once before
+        # the undisturbed run asked everything once before; a call that a kill broke off counts here alone
+        assert self.calls + lost <= stats["duplicates"] <= self.calls + kills * CONCURRENCY
 
 
 def without_failures(run: Path) -> dict[str, bytes]:
