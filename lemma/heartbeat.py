@@ -40,6 +40,8 @@ BEATS: Final = 10
 """A process shows itself this often in its time to live."""
 HELD: Final = 0.75
 """A process counts on its leases for this share of the time to live: it stops before others take over."""
+LIST_S: Final = 2.0
+"""How old a look at who is there may be."""
 _DEADLINE: Final = struct.Struct("d")
 _POLL_S: Final = 0.2
 
@@ -162,7 +164,8 @@ class HeartbeatLeases:
         self._me = Member(member, words, folder, False, 0, lease_s)
         self._held: dict[str, HeartbeatLease] = {}
         self._watched: dict[str, tuple[int, float]] = {}
-        self._others: tuple[float, list[Other]] = (-1e9, [])
+        self._others: dict[str, tuple[float, Other | None]] = {}
+        self._listed_s = -1e9
         # shared with the processes that are forked from this one: they write parts in its name
         self._deadline = mmap.mmap(-1, _DEADLINE.size)
         self._is_lost = False
@@ -251,13 +254,19 @@ class HeartbeatLeases:
     # ── others ──
 
     def others(self) -> list[Other]:
-        """See `lemma.leases.Leases.others`; looks again now and then only."""
-        looked_s, found = self._others
-        if time.monotonic() - looked_s > self._lease_s / BEATS:
-            living = [self._member(one) for one in self._registered() if not self._is_gone(one)]
-            found = [Other(one.member, one.words) for one in living if one is not None and one.is_enrolled]
-            self._others = (time.monotonic(), found)
-        return found
+        """See `lemma.leases.Leases.others`; who is new is seen soon, at whom is known it looks now and then only."""
+        now, pause_s = time.monotonic(), self._lease_s / BEATS
+        if now - self._listed_s > min(pause_s, LIST_S):
+            ids, self._listed_s = self._registered(), now
+            known, self._others = self._others, {}
+            for one in ids:
+                looked_s, other = known.get(one, (-pause_s, None))
+                if other is None or now - looked_s > pause_s:
+                    member = None if self._is_gone(one) else self._member(one)
+                    is_there = member is not None and member.is_enrolled
+                    looked_s, other = now, Other(member.member, member.words) if member and is_there else None
+                self._others[one] = (looked_s, other)
+        return [other for _, other in self._others.values() if other is not None]
 
     def at_work(self) -> list[str]:
         """All that have not been silent for too long, in words; for those who look from outside."""

@@ -148,6 +148,14 @@ def test_processes_see_who_else_is_enrolled(store: FolderStore) -> None:
         until(lambda: one.others() == [])
 
 
+def test_a_process_that_comes_is_seen_soon_though_leases_last_long(store: FolderStore) -> None:
+    with joined(store, "1", 1e6) as one:
+        assert one.others() == []
+        with joined(store, "2", 1e6):
+            until(lambda: [other.member for other in one.others()] == ["2"])
+        until(lambda: one.others() == [])
+
+
 def test_many_processes_share_parts_without_overlap(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     with context.Pool(6) as pool:
