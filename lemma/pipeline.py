@@ -110,7 +110,9 @@ class Pipeline:
         shard = self._options.shard
         if shard is not None and self._is_far:
             raise ConfigError("--shard and executor.backend: ray are two ways of sharing the work; choose one of them")
-        if leases is None and config.shards.leases == "heartbeat" and not self._is_far:
+        if self._is_far and config.shards.leases == "heartbeat":
+            raise ConfigError("executor.backend: ray needs shards.leases: locks, on a file system that has them")
+        if leases is None and config.shards.leases == "heartbeat":
             member = shard.member if shard is not None else ""
             store, lease_s = FolderStore(run / FOLDER), config.storage.lease_s
             leases = HeartbeatLeases(store, member, lease_s, shard is None, say=self._say, place=str(run))

@@ -43,7 +43,9 @@ class Cluster:
     def __init__(self, config: Config) -> None:
         self._ray = _ray()
         self._config = config
-        _connect(self._ray, config.executor.workers)
+        endpoints = [endpoint for endpoint in (config.student, config.teacher) if endpoint is not None]
+        desks = any(_is_limited(endpoint) for endpoint in endpoints)
+        _connect(self._ray, config.executor.workers + desks)
         self._workers: dict[int, Any] = {}
         self._desks: dict[str, Desks] = {}
 
@@ -95,7 +97,7 @@ class Cluster:
 
     def permits(self, endpoint: Endpoint) -> Desks | None:
         """Where the permits of an endpoint's addresses are to be had; None where it has no limits."""
-        if endpoint.rpm is None and endpoint.tpm is None:
+        if not _is_limited(endpoint):
             return None
         key = f"{endpoint.addresses} {endpoint.rpm} {endpoint.tpm}"
         if key not in self._desks:
@@ -161,7 +163,11 @@ def _ray() -> Any:
     return ray
 
 
-def _connect(ray: Any, workers: int) -> None:
+def _is_limited(endpoint: Endpoint) -> bool:
+    return endpoint.rpm is not None or endpoint.tpm is not None
+
+
+def _connect(ray: Any, processes: int) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     address = os.environ.get("RAY_ADDRESS")
     try:
@@ -170,7 +176,7 @@ def _connect(ray: Any, workers: int) -> None:
         else:
             ray.init(
                 address="local",
-                num_cpus=workers + 1,  # so many processes are made ready; no more of them on a large machine
+                num_cpus=processes,  # so many are made ready at once, and no more of them on a large machine
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
                 _system_config={"gcs_rpc_server_reconnect_timeout_s": RECONNECT_S},

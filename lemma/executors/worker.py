@@ -21,7 +21,6 @@ from lemma.engine import Engine
 from lemma.errors import Incomplete, Interrupted, LemmaError, RunError
 from lemma.executors.job import Ended, Job, Report
 from lemma.leases import Leases, LockLeases
-from lemma.plugins import load_plugins
 from lemma.stages.base import Reply
 from lemma.stagework import StageWork, WorkPart
 from lemma.teacher.base import CallFailed, Program, Teacher
@@ -111,7 +110,10 @@ class Worker:
                 f"{self._name}: {self._folder}: {error.strerror}; workers on other machines need the run's folder, and "
                 "the one that the command was started in, at the same place on a shared file system"
             ) from None
-        load_plugins(self._plugins)
+        if self._plugins:
+            from lemma.plugins import load_plugins  # what plugins may add takes a third of a second to load
+
+            load_plugins(self._plugins)
         self._is_ready = True
 
     def report(self, done: Sequence[int]) -> Report:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,17 @@ class Bench:
         return self.folder / name
 
     def command(
-        self, stage: str, run: Path, backend: str = "ray", workers: int = WORKERS, **environment: str
+        self,
+        stage: str,
+        run: Path,
+        backend: str = "ray",
+        workers: int = WORKERS,
+        more: Sequence[str] = (),
+        **environment: str,
     ) -> subprocess.Popen[bytes]:
         """``lemma STAGE`` in a process of its own."""
-        executor = ["--set", f"executor.backend={backend}", "--set", f"executor.workers={workers}"]
+        options = [f"executor.backend={backend}", f"executor.workers={workers}", *more]
+        executor = [word for option in options for word in ("--set", option)]
         code = "from lemma.cli import main; main()"
         with (self.folder / "stderr").open("ab") as stderr:
             return subprocess.Popen(
@@ -178,8 +185,8 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
 def command(bench: Bench) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(stage: str, run: Path, workers: int = WORKERS, **environment: str) -> subprocess.Popen[bytes]:
-        started.append(bench.command(stage, run, workers=workers, **environment))
+    def start(stage: str, run: Path, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(bench.command(stage, run, **options))
         return started[-1]
 
     yield start
@@ -243,6 +250,47 @@ def test_ctrl_c_keeps_what_is_in_flight_and_the_same_command_goes_on(
     assert len(keys_of(run)) == asked  # what was in flight was awaited
     assert command("analyze", run).wait() == 0
     bench.check(run, bench.server.stats(), 0)
+
+
+@pytest.mark.parametrize("has_plugin", [False, True])
+def test_a_whole_run_makes_the_bytes_that_one_process_makes(tmp_path: Path, has_plugin: bool) -> None:
+    tree: dict[str, Any] = {
+        "data": [{"dataset": "rollouts", "path": "example:gsm8k", "limit": 30}],
+        "decontaminate": [],
+        "shards": {"size": 4},
+    }
+    if has_plugin:
+        tree["plugins"] = [str(ROOT / "examples/plugin.py")]
+        tree["inject"] = {"types": {"rounding_error": 1, "calculation_error": 1}}
+        tree["correct"] = {"strategies": ["check_back", "fix_continue"]}
+    (tmp_path / "config.yaml").write_text(json.dumps(tree))
+    code = "from lemma.cli import main; main()"
+    for backend in ("local", "ray"):
+        command = [sys.executable, "-c", code, "run", "config.yaml", "-o", backend, "--quiet"]
+        command += ["--set", f"executor.backend={backend}", "--set", "executor.workers=3"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert files_of(tmp_path / "ray") == files_of(tmp_path / "local")
+
+
+def test_the_budget_is_exceeded_by_one_reply_at_most_and_used_up(
+    bench: Bench, command: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    run = bench.made("budget", "sample")
+    reset(bench.server)
+    limit = 400_000
+    assert command("analyze", run, more=[f"budget.max_tokens={limit}", "teacher.max_tokens=100"]).wait() == 3
+    stats = bench.server.stats()
+    used = stats["prompt_tokens"] + stats["completion_tokens"]
+    largest = used / stats["ok"] * 1.2
+    assert limit - 2 * largest < used < limit + largest
+
+
+def test_a_wrong_model_is_told_in_one_line(bench: Bench, command: Callable[..., subprocess.Popen[bytes]]) -> None:
+    run = bench.made("refused", "sample")
+    url = bench.server.base_url.removesuffix("/v1") + "/nowhere"
+    assert command("analyze", run, more=[f"teacher.base_url={url}"]).wait() == 1
+    assert "lemma: the teacher endpoint" in (bench.folder / "stderr").read_text().splitlines()[-1]
 
 
 # ── a node goes ──
