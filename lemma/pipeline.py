@@ -316,15 +316,8 @@ class Pipeline:
         shard = self._together.shard
         assert shard is not None
         stage = next((one for one in earlier if self._left(one, parts)), earlier[-1])
-        left = self._left(stage, parts)
-        numbers = ", ".join(map(str, left[:8])) + (", …" if len(left) > 8 else "")
-        shards = sorted({Shard.of(part, shard.count).index for part in left})
-        more = f" (and so for {', '.join(f'{index}/{shard.count}' for index in shards[1:5])})" if shards[1:] else ""
-        return (
-            f"{name} needs {stage} of all parts, and {len(left)} of {self._parts} are missing ({numbers}) that nobody "
-            f"works on: `lemma {self._command or stage} CONFIG -o {self._run} --shard {shards[0]}/{shard.count}`{more} "
-            "makes them"
-        )
+        command = f"lemma {self._command or stage} CONFIG -o {self._run} --shard"
+        return f"{name} needs {stage} of all parts, and " + shard.told(self._left(stage, parts), self._parts, command)
 
     def _run_stage(self, name: str) -> None:
         work = self._work_of(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -49,6 +50,22 @@ class Shard:
     def holds(self, part: int) -> bool:
         """Whether the part is one of its own."""
         return part % self.count == self.index - 1
+
+    def told(self, missing: Sequence[int], parts: int, command: str) -> str:
+        """Which parts are missing, and what makes them.
+
+        Args:
+            missing: numbers of parts that belong to shards without a process.
+            parts: number of parts.
+            command: what makes those of the shard that is named behind it.
+        """
+        numbers = ", ".join(map(str, missing[:8])) + (", …" if len(missing) > 8 else "")
+        first, *others = sorted({Shard.of(part, self.count).index for part in missing})
+        more = f" (and so for {', '.join(f'{index}/{self.count}' for index in others[:4])})" if others else ""
+        return (
+            f"{len(missing)} of {parts} are missing ({numbers}) that nobody works on: `{command} "
+            f"{first}/{self.count}`{more} makes them"
+        )
 
     def endpoint(self, endpoint: E) -> E:
         """An endpoint of which each shard may use the same share: `rpm` and `tpm` are divided, `concurrency` is not."""

@@ -30,6 +30,15 @@ def test_what_is_no_shard_is_refused(text: str) -> None:
         Shard.parse(text)
 
 
+def test_missing_parts_are_told_with_the_command_that_makes_them() -> None:
+    assert Shard(1, 4).told([1, 5], 8, "lemma run --shard") == (
+        "2 of 8 are missing (1, 5) that nobody works on: `lemma run --shard 2/4` makes them"
+    )
+    many = Shard(1, 4).told([part for part in range(40) if part % 4], 40, "lemma run --shard")
+    assert many.startswith("30 of 40 are missing (1, 2, 3, 5, 6, 7, 9, 10, …) that")
+    assert many.endswith("`lemma run --shard 2/4` (and so for 3/4, 4/4) makes them")
+
+
 def test_rates_and_budget_are_divided_and_concurrency_is_not() -> None:
     endpoint = TeacherConfig(backend="openai", model="m", rpm=100, concurrency=32)
     mine = Shard(2, 4).endpoint(endpoint)

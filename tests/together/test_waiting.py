@@ -127,7 +127,7 @@ def test_a_shard_alone_ends_with_status_3_before_inject_and_says_how_to_go_on(
 def test_ordinary_commands_are_kept_out_and_status_tells_who_is_at_work(
     tmp_path: Path, mock_server: Callable[..., MockServer]
 ) -> None:
-    case = make_case(tmp_path, mock_server, problems=24, size=3, latency_ms=40)
+    case = make_case(tmp_path, mock_server, problems=12, size=3, latency_ms=1000)
     run = tmp_path / "run"
     with Processes() as group:
         started = [group.start("run", case.config, "-o", run, "--shard", f"{index}/2") for index in (1, 2)]
