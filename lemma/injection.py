@@ -140,8 +140,8 @@ class Injection:
     def _ask_round(self, ask: Ask, plan: Mapping[str, Sequence[Assignment]], number: int) -> Outcomes:
         """What all parts' units of a round came to."""
         work = self.work(plan)
-        files = None
-        if self._together.leases is not None:
+        files, leases = None, self._together.leases
+        if leases is not None and leases.is_shared:  # somebody may want to learn of it
             inputs = self._more_inputs(self._parts)  # before a part that is not there: all of them
             key = content_hash(work.stage.fingerprint, *inputs.values(), repr(sorted(plan.items())))
             files = OutcomeFiles(self._run, number, key)
