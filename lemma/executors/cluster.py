@@ -25,6 +25,8 @@ OBJECT_STORE_BYTES: Final = 128 * 2**20
 """For a cluster of this command's own: what is sent are a stage's parts by number, and reports."""
 RECONNECT_S: Final = 10
 """How long Ray's own processes on this machine outlive a command that was killed, at most; Ray's default is 60."""
+OPENAI_VARIABLES: Final = frozenset({"OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"})
+"""What decides, beside the key, where calls go and who pays: the command's holds, on every machine."""
 WORKER_THREADS: Final = 3
 """One for the engine, one for reports, one for the wish to stop."""
 
@@ -47,6 +49,8 @@ class Cluster:
         desks = any(_is_limited(endpoint) for endpoint in endpoints)
         _connect(self._ray, config.executor.workers + desks)
         self._workers: dict[int, Any] = {}
+        self._spare: Any = None
+        self._started = 0
         self._desks: dict[str, Desks] = {}
 
     # ── workers ──
@@ -54,8 +58,14 @@ class Cluster:
     def start(self, number: int, parcel: Any, job: Job, ask: Desks | None) -> Any:
         """Has a worker begin a job; returns what to `wait` for."""
         if number not in self._workers:
-            self._workers[number] = self._new_worker(number, job)
+            self._workers[number] = self._spare or self._new_worker(self._place(number, job))
+            self._spare = None
         return self._workers[number].run.remote(parcel, job, ask)
+
+    def keep_spare(self) -> None:
+        """Has one worker more ready, for the place of one that is killed: to start it takes seconds."""
+        if self._spare is None:
+            self._spare = self._new_worker(self._place(self._started, None))
 
     def report(self, number: int, done: Sequence[int]) -> Any:
         """Asks a worker how far it is; returns what to `wait` for."""
@@ -65,30 +75,37 @@ class Cluster:
         """Asks a worker to stop, see `Worker.stop`."""
         self._workers[number].stop.remote()
 
+    def release(self, number: int) -> None:
+        """Lets a worker give back what it keeps, see `Worker.release`."""
+        if number in self._workers:
+            self._workers[number].release.remote()
+
     def replace(self, number: int) -> None:
         """Ends a worker for good; `start` begins another one in its place."""
         self._ray.kill(self._workers.pop(number))
 
-    def _new_worker(self, number: int, job: Job) -> Any:
+    def _new_worker(self, place: Any) -> Any:
+        self._started += 1
         config = self._config
         endpoints = [endpoint for endpoint in (config.student, config.teacher) if endpoint is not None]
-        names = {endpoint.api_key_env for endpoint in endpoints}
+        names = {endpoint.api_key_env for endpoint in endpoints} | OPENAI_VARIABLES
         keys = {name: os.environ[name] for name in names if name in os.environ}
         # a worker that was killed is replaced by us, who know what it had in hand
         options = {"num_cpus": 0, "max_restarts": 0, "max_concurrency": WORKER_THREADS}
-        kind = self._ray.remote(Worker).options(**options, scheduling_strategy=self._place(job))
-        return kind.remote(f"worker {number + 1}", os.getcwd(), config.plugins, keys)
+        kind = self._ray.remote(Worker).options(**options, scheduling_strategy=place)
+        return kind.remote(f"worker {self._started}", os.getcwd(), config.plugins, keys)
 
-    def _place(self, job: Job) -> Any:
-        """The machine of the worker's own endpoint, where that is one of the cluster's."""
+    def _place(self, number: int, job: Job | None) -> Any:
+        """The machine of the worker's own endpoint, where that is one of the cluster's; else one after the other."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        if job.endpoint is not None and job.near:
-            url = job.endpoint.addresses[min(job.near)]
-            node = _node_of(url or "", {node["NodeManagerAddress"]: node["NodeID"] for node in self._nodes()})
-            if node is not None:
-                return NodeAffinitySchedulingStrategy(node, soft=True)
-        return "SPREAD"
+        nodes = {node["NodeManagerAddress"]: node["NodeID"] for node in self._nodes()}
+        found = None
+        if job is not None and job.endpoint is not None and job.near and len(nodes) > 1:
+            found = _node_of(job.endpoint.addresses[min(job.near)] or "", nodes)
+        # not Ray's own SPREAD: it draws lots where no resources are asked for
+        everywhere = sorted(node["NodeID"] for node in self._nodes())
+        return NodeAffinitySchedulingStrategy(found or everywhere[number % len(everywhere)], soft=True)
 
     def _nodes(self) -> Iterator[Mapping[str, Any]]:
         return (node for node in self._ray.nodes() if node["Alive"])
@@ -146,10 +163,11 @@ class Cluster:
 
     def close(self) -> None:
         """Ends the workers; a cluster that was started here ends with them."""
-        for worker in self._workers.values():
+        for worker in (*self._workers.values(), self._spare):
             with contextlib.suppress(Exception):  # it may be gone, and so may be all of Ray
                 self._ray.kill(worker)
         self._workers.clear()
+        self._spare = None
         self._ray.shutdown()
 
 
@@ -188,9 +206,14 @@ def _connect(ray: Any, processes: int) -> None:
 
 
 def _node_of(url: str, nodes: Mapping[str, str]) -> str | None:
-    """The node at whose IP address an endpoint is; None where it is elsewhere, or on whichever machine calls it."""
+    """The node at whose IP address an endpoint is; None where it is elsewhere, or on whichever machine calls it.
+
+    Args:
+        url: of the endpoint.
+        nodes: IP address → id.
+    """
     host = urlsplit(url).hostname
-    if not host or len(nodes) < 2:
+    if not host:
         return None
     with contextlib.suppress(OSError):
         return nodes.get(socket.gethostbyname(host))

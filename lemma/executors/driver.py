@@ -159,6 +159,8 @@ class StageRun:
                     break
                 self._send_stops(busy)
                 self._listen(busy)
+        for slot in self._slots:
+            self._cluster.release(slot.number)
         if self._error is not None:
             raise self._error
 
@@ -262,7 +264,11 @@ class StageRun:
                 self._hear(slot, result)
 
     def _end(self, slot: _Slot, ended: Ended) -> None:
+        # asked for before the worker ended: it holds what was new then, and is there or a moment away
+        report = self._cluster.result(slot.reporting) if slot.reporting is not None else None
         slot.running = slot.reporting = None
+        if report is not None:
+            self._hear(slot, report)
         self._hear(slot, ended.last)
         slot.in_flight = 0
         if ended.is_spent:
@@ -294,6 +300,7 @@ class StageRun:
         slot.spent = (report.spent_tokens, report.spent_usd)
         if report.is_news:
             self._deaths = 0
+            self._cluster.keep_spare()  # now that those at work have been started
         # one of them brings the tokens of all
         usage = Usage(report.input_tokens, report.cached_input_tokens, report.output_tokens)
         for number in range(report.replies):

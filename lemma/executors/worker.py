@@ -48,6 +48,7 @@ class Worker:
         self._tally = Tally()
         self._budget: Budget | None = None
         self._done: set[int] = set()
+        self._kept: list[WorkPart] = []
         self._leases: LockLeases | None = None
         self._engine: Engine | None = None
         os.environ.update(variables)
@@ -61,6 +62,7 @@ class Worker:
             job: what to do.
             ask: sends wishes for permits on their way, see `SharedPool`.
         """
+        self.release()
         self._done.clear()
         self._budget = job.budget
         error: LemmaError | None = None
@@ -77,7 +79,7 @@ class Worker:
         work, all_parts = pickle.loads(parcel)
         work.share(self._leases_of(work.run))
         by_number = {part.number: part for part in all_parts}
-        parts = [_ToldPart(by_number[number], self._tally, self._done) for number in job.numbers]
+        parts = [_ToldPart(by_number[number], self._tally, self._done, self._kept) for number in job.numbers]
         options: dict[str, Any] = {}
         if job.endpoint is not None:
             options = {"concurrency": job.endpoint.concurrency, "patience_s": job.endpoint.patience_s}
@@ -124,6 +126,11 @@ class Worker:
             report.spent_tokens, report.spent_usd = self._budget.tokens, self._budget.cost_usd
         return report
 
+    def release(self) -> None:
+        """Gives parts back that were done, and would have been done once more by whoever had leased them."""
+        while self._kept:
+            self._kept.pop().release()
+
     def stop(self) -> None:
         """First call: no new calls to the endpoint, those in flight are awaited. Second call: they are given up too."""
         self._is_stopped = True
@@ -146,12 +153,13 @@ def _teacher(job: Job, ask: Ask | None) -> Teacher | Program:
 class _ToldPart:
     """A part whose end is told to the command."""
 
-    def __init__(self, part: WorkPart, tally: Tally, done: set[int]) -> None:
+    def __init__(self, part: WorkPart, tally: Tally, done: set[int], kept: list[WorkPart]) -> None:
         self.number = part.number
         self._part = part
         self._tally = tally
         self._done = done
-        self.release = part.release
+        self._kept = kept
+        self._is_kept = False
         self.open_replies = part.open_replies
         self.groups = part.groups
         self.finish = part.finish
@@ -165,10 +173,19 @@ class _ToldPart:
             self._tally.done(self.number, None)  # by a worker that could not tell any more
         return is_mine
 
+    def release(self) -> None:
+        """As the part's, unless it is kept from others until the command has heard of it."""
+        if not self._is_kept:
+            self._part.release()
+
     def finished(self, result: Any) -> None:
         """Keeps the result for the command."""
-        self._part.finished(result)
         self._tally.done(self.number, result)
+        if self._part.is_done():
+            self._part.finished(result)
+        else:  # nothing on disk says so: a round of injection, or a part that is derived anew
+            self._is_kept = True
+            self._kept.append(self._part)
 
 
 class Tally:
