@@ -155,7 +155,8 @@ class Mirror:
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.unlink(missing_ok=True)
-            self._objects.fetch(name, temporary)
+            if not self._objects.fetch(name, temporary):
+                return  # removed since it was listed, by somebody who works on the run as well
             with temporary.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 stat = os.fstat(file.fileno())
@@ -211,7 +212,8 @@ class Mirror:
                 for start, size in sorted(segments.items()):
                     if start + size > here:
                         temporary.unlink(missing_ok=True)
-                        self._objects.fetch(f"{name}/{start:012d}", temporary)
+                        if not self._objects.fetch(f"{name}/{start:012d}", temporary):
+                            raise StorageError(f"{name}: the replies from byte {start} on were removed in the storage")
                         content = temporary.read_bytes()
                         temporary.unlink()
                         if len(content) != size:

@@ -62,10 +62,15 @@ class Objects:
         entries = {path[start:]: Entry(int(info["size"]), _tag(info)) for path, info in found.items()}
         return {name: entry for name, entry in entries.items() if name.startswith(prefix)}
 
-    def fetch(self, name: str, path: Path) -> None:
-        """Writes an object to a file."""
+    def fetch(self, name: str, path: Path) -> bool:
+        """Writes an object to a file; False where it is there no more."""
         with self._told("cannot be read"):
-            self._system.get_file(f"{self._root}/{name}", str(path))
+            try:
+                self._system.get_file(f"{self._root}/{name}", str(path))
+            except FileNotFoundError:
+                path.unlink(missing_ok=True)
+                return False
+        return True
 
     def put(self, name: str, content: bytes | Path, tag: str | None) -> str | None:
         """Makes an object (`tag` None) or replaces it as it was last seen.

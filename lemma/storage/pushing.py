@@ -87,14 +87,26 @@ class Pusher:
         for do in done:
             do()
 
+    def push_now(self) -> None:
+        """As `push`, for others who wait for it.
+
+        Raises:
+            StorageError: the storage could not be reached for `patience_s`.
+            RunError: see `push`.
+        """
+        for attempt in self._attempts(stop=stop_after_delay(self._patience_s)):
+            with attempt:
+                self.push()
+
     def fetch(self, prefix: str = "") -> None:
         """Brings here what others have sent: of all files, or of those whose names begin so.
 
         Raises:
-            StorageError: the storage cannot be reached.
+            StorageError: the storage could not be reached for `patience_s`.
         """
-        with self._pushing:
-            self._mirror.fetch(prefix, is_final=False)
+        for attempt in self._attempts(stop=stop_after_delay(self._patience_s)):
+            with attempt, self._pushing:
+                self._mirror.fetch(prefix, is_final=False)
 
     def close(self) -> None:
         """Ends the thread and sends the rest, dataset and all.

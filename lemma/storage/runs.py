@@ -220,7 +220,7 @@ class StorageLeases(HeartbeatLeases):
                 self.refresh()
             yield
             if self.is_shared and self._pusher is not None:
-                self._pusher.push()
+                self._pusher.push_now()
 
     def take(self, stage: str, part: int) -> HeartbeatLease | None:
         """See `lemma.leases.Leases.take`; what the last owner made comes here."""
@@ -232,7 +232,7 @@ class StorageLeases(HeartbeatLeases):
     def publish(self, *paths: Path) -> None:
         """See `lemma.leases.Leases.publish`."""
         if self.is_shared and self._pusher is not None:
-            self._pusher.push()
+            self._pusher.push_now()
 
     def refresh(self) -> None:
         """See `lemma.leases.Leases.refresh`."""

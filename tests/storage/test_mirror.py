@@ -227,8 +227,9 @@ def test_names_that_lead_out_of_the_folder_or_are_hidden_are_passed_over(
             names = ["../out", "/etc/x", "a/../../out", ".lock", "a/.hidden", "a//b", "", "./x", "ok"]
             return {name: Entry(1, "t") for name in names}
 
-        def fetch(self, name: str, path: Path) -> None:
+        def fetch(self, name: str, path: Path) -> bool:
             path.write_bytes(b"x")
+            return True
 
     one = machine("one")
     one._objects = Hostile(there._system, "", there._root)
@@ -239,9 +240,10 @@ def test_names_that_lead_out_of_the_folder_or_are_hidden_are_passed_over(
 
 def test_a_file_that_comes_cut_short_is_not_taken(machine: Callable[[str], Mirror], there: Objects) -> None:
     class Short(Objects):
-        def fetch(self, name: str, path: Path) -> None:
+        def fetch(self, name: str, path: Path) -> bool:
             super().fetch(name, path)
             path.write_bytes(path.read_bytes()[:-1])
+            return True
 
     one, two = machine("one"), machine("two")
     write(one, "run.yaml", b"whole")
@@ -251,6 +253,21 @@ def test_a_file_that_comes_cut_short_is_not_taken(machine: Callable[[str], Mirro
     with pytest.raises(StorageError, match="4 of 5 bytes"):
         two.fetch()
     assert tree(two) == {}
+
+
+def test_a_file_that_is_removed_while_others_are_fetched_is_passed_over(
+    machine: Callable[[str], Mirror], there: Objects
+) -> None:
+    class Stale(Objects):
+        def listed(self, prefix: str = "") -> dict[str, Entry]:
+            return {**super().listed(prefix), "inject/rounds/1.json": Entry(5, "t")}
+
+    one, two = machine("one"), machine("two")
+    write(one, "run.yaml", b"a")
+    send(one)
+    two._objects = Stale(there._system, "", there._root)
+    two.fetch()
+    assert tree(two) == {"run.yaml": b"a"}
 
 
 def test_where_others_worked_meanwhile_what_was_made_here_and_not_sent_gives_way(
