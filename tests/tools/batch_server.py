@@ -29,7 +29,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 TERMINAL = ("failed", "completed", "expired", "cancelled")
 
@@ -325,10 +325,10 @@ class Handler(BaseHTTPRequestHandler):
             head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
             form = {
                 str(one.get_param("name", header="content-disposition")): one
-                for one in BytesParser(policy=policy.HTTP).parsebytes(head + content).iter_parts()  # type: ignore[attr-defined]
+                for one in BytesParser(policy=policy.HTTP).parsebytes(head + content).iter_parts()
             }
-            body = form["file"].get_payload(decode=True)
-            purpose = form["purpose"].get_payload(decode=True).decode()
+            body = cast(bytes, form["file"].get_payload(decode=True))
+            purpose = cast(bytes, form["purpose"].get_payload(decode=True)).decode()
             self._json(200, state.add_file(str(form["file"].get_filename()), purpose, body))
         elif not parts:
             self._json(200, {"object": "list", "data": list(state.files.values()), "has_more": False})
