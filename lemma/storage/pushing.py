@@ -154,9 +154,12 @@ class Pusher:
                         self.push()
             except StorageError:
                 return  # the end of the command: `close` tries on
-            except (LemmaError, OSError) as error:
+            except LemmaError as error:
                 self._say(str(error))
                 return  # nothing is sent any more; `close` tells it again
+            except OSError as error:  # of a file that came or went at this moment: the next time
+                self._say(str(error))
+                continue
             if self._failing_since is not None:
                 self._say(f"the storage is reached again, after {time.monotonic() - self._failing_since:.0f} s")
                 self._failing_since = None

@@ -206,7 +206,7 @@ class StorageLeases(HeartbeatLeases):
 
     def give_back(self, lease: HeartbeatLease) -> None:
         """See `HeartbeatLeases.give_back`; once its files are up."""
-        if self._pusher is None or not lease.name:
+        if self._pusher is None or "/" not in lease.name:  # of no part; `alone` has sent what it made
             super().give_back(lease)
         else:
             give_back = super().give_back
