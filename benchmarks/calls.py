@@ -4,6 +4,8 @@ r"""Measure calls: the whole pipeline's analyze stage beside raw aiohttp, the op
     python benchmarks/calls.py --quick        # one row, one round, about 40 s; status 1 where a goal is missed
     python benchmarks/calls.py --memory       # 100,000 and 1,000,000 units without latency: long
 
+Needs aiohttp for the peers (``pip install -e '.[bench]'``).
+
 The endpoint is ``mock_teacher.py`` on loopback (``--jitter 0.5``). lemma is the real command in a process of its own,
 on a run whose samples are scored; peers send the very same bodies (`benchmarks/calls_peers.py`). Calls a second are the
 server's own count, from the first request to the last reply. CPU is that of the calling process alone: lemma's derive
