@@ -226,7 +226,7 @@ def epoch_files(path: Path) -> list[Path]:
     Where a key stands in two of them, the first file counts: what the present owner asked for stays what it is,
     though an owner that was thought dead should append to its own file afterwards.
     """
-    if part_number(path) is None:
+    if _EPOCH.match(path.name) is None:
         return [path]
     stem = path.name.partition(".")[0]
     try:
