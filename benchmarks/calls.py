@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,12 +74,12 @@ class Measured:
 
 
 @contextmanager
-def server(folder: Path, latency_ms: float) -> Iterator[str]:
-    """The mock endpoint; yields its base URL."""
+def server(folder: Path, latency_ms: float, *more: str, command: Sequence[str] = (str(SERVER),)) -> Iterator[str]:
+    """The mock endpoint with these further options; yields its base URL. `command`: Python's own arguments."""
     rules = folder / "rules.jsonl"
     rules.write_text(json.dumps({"match": "", "reply": REPLY}) + "\n")
     options = ["--port", "0", "--latency-ms", str(latency_ms), "--jitter", "0.5", "--reply-file", str(rules)]
-    process = subprocess.Popen([sys.executable, str(SERVER), *options], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, *command, *options, *more], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         yield process.stdout.readline().split()[-1]

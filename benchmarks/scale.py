@@ -69,20 +69,10 @@ class Row:
     driver_mb: float
 
 
-@contextlib.contextmanager
-def server(folder: Path, *options: str, is_telling: bool = True) -> Iterator[str]:
-    """The mock endpoint; yields its base URL."""
-    rules = folder / "rules.jsonl"
-    rules.write_text(json.dumps({"match": "", "reply": calls.REPLY}) + "\n")
+def server(folder: Path, *options: str, is_telling: bool = True) -> contextlib.AbstractContextManager[str]:
+    """The mock endpoint; `is_telling`: whether its headers say what its limits are."""
     command = [str(calls.SERVER)] if is_telling else ["-c", UNTOLD.format(kind="Teacher"), str(calls.SERVER.parent)]
-    own = ["--port", "0", "--latency-ms", str(LATENCY_MS), "--jitter", "0.5", "--reply-file", str(rules)]
-    process = subprocess.Popen([sys.executable, *command, *own, *options], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().split()[-1]
-    finally:
-        process.terminate()
-        process.wait()
+    return calls.server(folder, LATENCY_MS, *options, command=command)
 
 
 @contextlib.contextmanager

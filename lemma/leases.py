@@ -171,8 +171,7 @@ class LockLeases:
         """See `Leases.leave`."""
         if self._enrolled is not None:
             self._enrolled.release()
-        if self._lock.is_last():
-            shutil.rmtree(self._folder, ignore_errors=True)
+        tidy(self._lock)
         self._lock.__exit__(None, None, None)
 
     def others(self) -> list[Other]:
@@ -203,6 +202,14 @@ class LockLeases:
 
     def refresh(self) -> None:
         """Nothing to do: the folder is the others' as well."""
+
+
+def tidy(lock: RunLock) -> bool:
+    """Removes what leases left in a run's folder, if nobody else holds its lock; whether that was so."""
+    if not lock.is_last():
+        return False
+    shutil.rmtree(lock.path.parent / FOLDER, ignore_errors=True)
+    return True
 
 
 def who(member: str) -> str:

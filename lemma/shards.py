@@ -382,6 +382,11 @@ def refuse_links(run: Path) -> None:
                     folders.append(Path(entry.path))
 
 
+def holder_named(descriptor: int) -> str:
+    """Who wrote itself into a lock's file, in words."""
+    return os.read(descriptor, 200).decode(errors="replace").partition("\n")[0] or "another process"
+
+
 class RunLock:
     """Held while a command works on a run's folder, so that two never write it at once.
 
@@ -411,7 +416,7 @@ class RunLock:
         try:
             _lock(descriptor, self._how)
         except OSError:
-            holder = os.read(descriptor, 200).decode(errors="replace").partition("\n")[0] or "another process"
+            holder = holder_named(descriptor)
             os.close(descriptor)
             raise RunError(
                 f"{self.path.parent}: in use by {holder}; wait for it to end, or choose another folder"

@@ -21,7 +21,7 @@ from lemma.stages.base import Reply, Request
 from lemma.teacher.rules import RulesTeacher
 from lemma.teacher.scripted import ScriptedTeacher
 from tests.conftest import MockServer, example_config, files_of
-from tests.protocol.cases import problem, write_problems
+from tests.protocol.cases import whole_run
 from tests.protocol.commands import TIMEOUT_S, reply_lines, run_lemma, start_lemma, write_config
 from tests.protocol.rules import good_rules, write_rules
 
@@ -34,14 +34,7 @@ PROBLEMS = 210
 
 
 def config_tree(folder: Path, base_url: str) -> dict[str, Any]:
-    rows = (problem(f"p{number}", number) for number in range(PROBLEMS))
-    data = write_problems(folder / "problems.jsonl", rows)
-    return example_config(
-        data=[{"dataset": "rollouts", "path": str(data)}],
-        teacher={"backend": "openai", "model": "mock", "base_url": base_url, "concurrency": CONCURRENCY},
-        inject={"types": {"calculation_error": 2, "operator_error": 1}},
-        shards={"size": 60},
-    ).model_dump(mode="json")
+    return whole_run(folder, base_url, PROBLEMS, concurrency=CONCURRENCY, size=60)
 
 
 @dataclass

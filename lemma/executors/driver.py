@@ -8,7 +8,6 @@ next. Concurrency and budget are divided; what a worker leaves of its share of t
 from __future__ import annotations
 
 import contextlib
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from lemma.config import Config, Endpoint
 from lemma.engine import Meter, Part
 from lemma.errors import Incomplete, Interrupted, LemmaError, RunError
 from lemma.executors.job import Ended, Job, Report, Role
-from lemma.leases import FOLDER, LockLeases
+from lemma.leases import LockLeases, tidy
 from lemma.shards import RunLock
 from lemma.stages.base import Reply, Usage
 from lemma.stagework import StageWork
@@ -57,7 +56,6 @@ class RayExecutor:
     def __init__(self, run: Path, config: Config, lock: RunLock) -> None:
         from lemma.executors.cluster import Cluster
 
-        self._run = run
         self._config = config
         self._lock = lock
         self._cluster = Cluster(config)
@@ -88,10 +86,8 @@ class RayExecutor:
         self._cluster.close()
         self._stack.close()
         deadline = time.monotonic() + TIDY_S
-        while not (is_last := self._lock.is_last()) and time.monotonic() < deadline:
+        while not tidy(self._lock) and time.monotonic() < deadline:
             time.sleep(0.02)  # the last of them is about to end
-        if is_last:
-            shutil.rmtree(self._run / FOLDER, ignore_errors=True)
 
 
 class _Slot:

@@ -31,7 +31,7 @@ from lemma.plan import PLAN_FILE
 from lemma.problems import ProblemsFolder
 from lemma.replies import broken_replies, broken_words
 from lemma.runfile import NAME, read_runfile
-from lemma.shards import Manifest, StageFolder, StageUsage, read_json
+from lemma.shards import Manifest, StageFolder, StageUsage, holder_named, read_json
 from lemma.status.pace import read_pace
 from lemma.terminal import flat
 
@@ -283,7 +283,7 @@ def holder(run: Path) -> str | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return os.read(descriptor, 200).decode(errors="replace").partition("\n")[0] or "another process"
+        return holder_named(descriptor)
     finally:
         os.close(descriptor)
     together = [other.words for other in at_work(run)]  # they hold it shared

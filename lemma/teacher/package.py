@@ -21,8 +21,6 @@ from lemma.teacher.route import Call
 if TYPE_CHECKING:
     import openai
 
-_OWN_HEADERS = ("host", "content-length", "accept-encoding", "connection")
-"""Headers of the rehearsal, not of the call."""
 _DECODED = {"content-encoding", "content-length", "transfer-encoding"}
 
 
@@ -87,7 +85,7 @@ class Package:
         headers = tuple(
             (name, value)
             for name, value in request.headers.multi_items()
-            if name.lower() not in _OWN_HEADERS and not name.lower().startswith("x-stainless")
+            if name.lower() != "host" and not name.lower().startswith("x-stainless")  # framing is the route's
         )
         url = urlsplit(str(request.url))
         # credentials in the address are in the headers by now

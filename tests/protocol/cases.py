@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import example_config
 from tests.protocol.rules import GOOD, INJECTED_ANSWER, Rule, rule
 
 MAX_CHARS = 1500
@@ -185,3 +186,15 @@ def write_problems(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     """As JSON Lines."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+def whole_run(folder: Path, base_url: str, num: int, *, concurrency: int, size: int, **more: Any) -> dict[str, Any]:
+    """A configuration of a run whose every stage asks an endpoint, on `num` problems in parts of `size`."""
+    data = write_problems(folder / "problems.jsonl", (problem(f"p{number}", number) for number in range(num)))
+    return example_config(
+        data=[{"dataset": "rollouts", "path": str(data)}],
+        teacher={"backend": "openai", "model": "mock", "base_url": base_url, "concurrency": concurrency},
+        inject={"types": {"calculation_error": 2, "operator_error": 1}},
+        shards={"size": size},
+        **more,
+    ).model_dump(mode="json")

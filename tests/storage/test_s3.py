@@ -27,7 +27,7 @@ from lemma.config import StorageConfig
 from lemma.storage.objects import S3Objects, open_objects
 from lemma.storage.runs import working
 from tests.conftest import MockServer, example_config, files_of
-from tests.protocol.cases import problem, write_problems
+from tests.protocol.cases import whole_run
 from tests.protocol.commands import TIMEOUT_S, reply_lines, write_config
 from tests.protocol.rules import good_rules, write_rules
 
@@ -125,15 +125,9 @@ def until(condition: Callable[[], object], process: subprocess.Popen[str] | None
 
 
 def config_tree(folder: Path, base_url: str, **storage: Any) -> dict[str, Any]:
-    rows = (problem(f"p{number}", number) for number in range(PROBLEMS))
-    data = write_problems(folder / "problems.jsonl", rows)
-    return example_config(
-        data=[{"dataset": "rollouts", "path": str(data)}],
-        teacher={"backend": "openai", "model": "mock", "base_url": base_url, "concurrency": CONCURRENCY},
-        inject={"types": {"calculation_error": 2, "operator_error": 1}},
-        shards={"size": 15},
-        storage={"flush_s": 0.3, "lease_s": 3, **storage},
-    ).model_dump(mode="json")
+    return whole_run(
+        folder, base_url, PROBLEMS, concurrency=CONCURRENCY, size=15, storage={"flush_s": 0.3, "lease_s": 3, **storage}
+    )
 
 
 @pytest.fixture

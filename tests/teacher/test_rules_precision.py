@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lemma.records import Problem
+from lemma.stages.base import CorrectUnit
 from lemma.teacher.rules import RulesTeacher
 from tests.teacher.rules_cases import FORM, analyze_unit, correct_unit, part, problem, request
 
@@ -159,11 +160,16 @@ def test_a_type_is_what_the_step_itself_shows(of: Problem, text: str, error_type
     assert part(reply, "error_type") == error_type
 
 
+def reflection_on(unit: CorrectUnit) -> str:
+    """What the teacher says of the wrong step."""
+    return part(TEACHER.answer_now(request(unit)).text, "reflection")
+
+
 @pytest.mark.parametrize("number", range(8))
 def test_a_reflection_mends_the_wrong_value_and_not_another(number: int) -> None:
     text = "The food caterer prepared an additional 40/2 = 20 hot dogs.\nAltogether, he prepared 36 + 20 = 56 hotdogs."
     unit = correct_unit(HOT_DOGS, text, 1, "referencing_context_value_error", number=number)
-    reflection = part(TEACHER.answer_now(request(unit)).text, "reflection")
+    reflection = reflection_on(unit)
     assert "36/2 = 18" in reflection or "36/2, which is 18" in reflection
     assert "80" not in reflection
 
@@ -172,7 +178,7 @@ def test_a_reflection_mends_the_wrong_value_and_not_another(number: int) -> None
 def test_where_no_computation_stands_for_the_wrong_one_only_the_next_is_named(number: int) -> None:
     text = "The air conditioner ran for 3 hours. It used up 4 - 2 = 2 fans.\nThe answer is: 2"
     unit = correct_unit(COOLING, text, 1, "question_misinterpretation", number=number)
-    reflection = part(TEACHER.answer_now(request(unit)).text, "reflection")
+    reflection = reflection_on(unit)
     assert "2 * 3 = 6" in reflection
     assert "not 2" not in reflection
 
@@ -181,7 +187,7 @@ def test_where_no_computation_stands_for_the_wrong_one_only_the_next_is_named(nu
 def test_a_part_of_a_sum_is_not_called_a_value_on_the_way(number: int) -> None:
     text = "They make 125*2 = 250 on Friday.\nThey make 125 + 250 = 375 on the three days.\nThe answer is: 375"
     unit = correct_unit(BURRITOS, text, 2, "missing_step", number=number)
-    reflection = part(TEACHER.answer_now(request(unit)).text, "reflection")
+    reflection = reflection_on(unit)
     assert "125 + 125 + 250 = 500" in reflection
     assert "in between" not in reflection
 
