@@ -1,6 +1,6 @@
 r"""Measure the answer checker beside math-verify: same pairs, one run, one process each.
 
-    python benchmarks/answers.py --data ../shared/data
+    python benchmarks/answers.py --data DATA
 
 The mixes: *gsm8k* and *math* are the answers of real model samples (``student/*.jsonl`` under the data folder,
 every sample, as they come) against the references; *labelled* are the pairs of

@@ -33,8 +33,7 @@ from typing import Any
 import orjson
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED_SERVER = ROOT.parent / "shared" / "tools" / "mock_teacher.py"
-SERVER = SHARED_SERVER if SHARED_SERVER.exists() else ROOT / "tests" / "tools" / "mock_teacher.py"
+SERVER = ROOT / "tests" / "tools" / "mock_teacher.py"
 LAUNCH = """
 import json, resource, sys
 sys.argv = ["lemma", *sys.argv[1:]]

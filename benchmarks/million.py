@@ -4,9 +4,9 @@ r"""Plan one million problems: parts, files, bytes, processor time, memory, and 
 
 Measured here: bytes of records and replies on disk and processor time to derive them, by a run over the bundled example
 (170 problems with real student samples, the embedded teacher); memory of injection's plan, for 100,000 problems. Units,
-calls and tokens are `lemma plan`'s for the example's problems. All of it is extrapolated in proportion. Simulated: how
-1,000 parts are shared out among as many workers as endpoints, whose speeds differ by a tenth. Assumed: what an endpoint
-answers (`TOKENS_A_SECOND`).
+calls and tokens are `lemma plan`'s for the example's problems. All of it is extrapolated in proportion. Simulated, part
+by part: stage after stage with as many workers as endpoints (`simulate`). Assumed: what an endpoint answers
+(`TOKENS_A_SECOND`, `CALL_S`), and that speeds differ by a tenth.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lemma.plan import StagePlan, make_plan
 from lemma.records import Problem
 from lemma.shards import StageFolder, part_number, read_records
 from lemma.stages.inject import Assignment
-from lemma.stages.rounds import Slot
+from lemma.stages.rounds import MAX_ROUNDS, Slot
 
 PROBLEMS = 1_000_000
 PART = 1000
@@ -44,6 +44,10 @@ CHARS_A_TOKEN = 4
 FILES_A_PART = 4
 """Of a stage: records, rejections, manifest, replies."""
 PLACES = 100_000
+CALL_S = 15.0
+"""That a call takes where an endpoint is full: some 200 tokens at a tenth of what one call alone would get."""
+RETRIED = 0.15
+"""Of a round of injection's problems, in the next (`lemma plan`: 85 % kept)."""
 STAGES = ("sample", "analyze", "inject", "correct", "smooth")
 
 
@@ -121,22 +125,54 @@ def plan_memory() -> tuple[float, float]:
     return held / PLACES, (both - held) / PLACES
 
 
-def makespan(parts: int, workers: int, seed: int = 0) -> float:
-    """How much longer the parts take than if they could be shared out evenly, 1 being no longer.
+@dataclass
+class Load:
+    """A stage, or a round of one, for all problems."""
 
-    Workers differ in speed by a tenth, and so do parts; each takes the next part when it has done with one.
+    tokens: float
+    """That endpoints write."""
+    calls: float
+    derive_s: float
+    """Of one core."""
+
+    def times(self, share: float) -> Load:
+        """A part of it."""
+        return Load(self.tokens * share, self.calls * share, self.derive_s * share)
+
+    def asking_s(self, endpoints: float) -> float:
+        """Seconds until the last reply, were it shared out evenly to the end."""
+        return max(self.tokens / TOKENS_A_SECOND, self.calls / CALLS_A_PROCESS) / endpoints
+
+
+def simulate(load: Load, parts: int, workers: int, seed: int = 0) -> float:
+    """Seconds until the last part of a stage is on disk.
+
+    One worker an endpoint. Each takes the next part when it has asked all of the one before, so that its endpoint is
+    never idle, and derives parts in turn on a core of its own. Endpoints differ in speed by a tenth, and so do parts.
+    The last reply of all takes `CALL_S`.
     """
     source = random.Random(seed)
-    speeds = [source.uniform(0.95, 1.05) for _ in range(workers)]
-    free = [(0.0, worker) for worker in range(workers)]
-    heapq.heapify(free)
-    sizes = [source.uniform(0.95, 1.05) for _ in range(parts)]
-    end = 0.0
-    for size in sizes:
-        at, worker = heapq.heappop(free)
-        heapq.heappush(free, (at + size / speeds[worker], worker))
-        end = max(end, at + size / speeds[worker])
-    return end / (sum(sizes) / sum(speeds))
+    drawn = [source.uniform(0.95, 1.05) for _ in range(workers)]
+    speeds = [speed * workers / sum(drawn) for speed in drawn]
+    asking = [(0.0, worker) for worker in range(workers)]
+    deriving = [0.0] * workers
+    heapq.heapify(asking)
+    part_s, derive_s = load.asking_s(1) / parts, load.derive_s / parts
+    for _ in range(parts):
+        size = source.uniform(0.95, 1.05)
+        at, worker = heapq.heappop(asking)
+        asked_at = at + size * part_s / speeds[worker]
+        heapq.heappush(asking, (asked_at, worker))
+        deriving[worker] = max(deriving[worker], asked_at) + size * derive_s
+    return max(deriving) + CALL_S
+
+
+def simulate_stage(name: str, load: Load, parts: int, workers: int) -> float:
+    """Seconds of a stage; a round of injection begins when all parts of the one before are done."""
+    if name != "inject":
+        return simulate(load, parts, workers)
+    shares = [RETRIED**number for number in range(MAX_ROUNDS)]
+    return sum(simulate(load.times(share / sum(shares)), parts, workers) for share in shares)
 
 
 def hours(seconds: float) -> str:
@@ -149,7 +185,7 @@ def table(
     measured: dict[str, Measured], plan: dict[str, StagePlan], scale: float, held: tuple[float, float]
 ) -> list[str]:
     """The plan as lines of Markdown."""
-    spread = {count: makespan(PROBLEMS // PART, count) for count in ENDPOINTS}
+    parts = PROBLEMS // PART
     lines = [
         "| stage | units | calls | tokens written | on disk | to derive | "
         + " | ".join(f"{count} endpoint{'s' if count > 1 else ''}" for count in ENDPOINTS)
@@ -157,7 +193,7 @@ def table(
         "|---|" + "---|" * (5 + len(ENDPOINTS)),
     ]
     sums = {"calls": 0.0, "tokens": 0.0, "bytes": 0.0, "derive_s": 0.0}
-    totals = dict.fromkeys(ENDPOINTS, 0.0)
+    totals, evenly, smaller = ({count: 0.0 for count in ENDPOINTS} for _ in range(3))
     for name, stage in plan.items():
         one = measured[name]
         overhead = (
@@ -166,11 +202,12 @@ def table(
         units, asked, tokens = stage.units * scale, stage.calls * scale, stage.output_tokens * scale
         size = units * one.record_bytes + asked * overhead + tokens * CHARS_A_TOKEN
         derive_s = units * one.derive_ms / 1e3
-        times = {}
+        load = Load(tokens, asked, derive_s)
+        times = {count: simulate_stage(name, load, parts, count) for count in ENDPOINTS}
         for count in ENDPOINTS:
-            by_endpoints = tokens / (TOKENS_A_SECOND * count)
-            times[count] = max(by_endpoints, asked / (CALLS_A_PROCESS * count)) * spread[count]
             totals[count] += times[count]
+            evenly[count] += load.asking_s(count)
+            smaller[count] += simulate_stage(name, load, 4 * parts, count)
         for key, value in zip(sums, (asked, tokens, size, derive_s), strict=True):
             sums[key] += value
         lines.append(
@@ -181,13 +218,15 @@ def table(
         f"| all | | {sums['calls'] / 1e6:.1f} M | {sums['tokens'] / 1e9:.2f} G | {sums['bytes'] / 1e9:.1f} GB | "
         f"{sums['derive_s'] / 3600:.1f} core hours | " + " | ".join(hours(totals[count]) for count in ENDPOINTS) + " |"
     )
-    files = (PROBLEMS // PART) * (2 + FILES_A_PART * len(plan))
+    files = parts * (2 + FILES_A_PART * len(plan))
+    longer = ", ".join(f"{totals[count] / evenly[count] - 1:.1%} longer at {count}" for count in ENDPOINTS)
+    most = ENDPOINTS[-1]
     lines += [
         "",
-        f"{PROBLEMS // PART:,} parts of {PART:,} problems; {files:,} files; the last parts make a stage "
-        + ", ".join(f"{spread[count] - 1:.1%} longer at {count}" for count in ENDPOINTS)
-        + f"; the rounds of injection hold {held[0] * PROBLEMS / 1e9:.2f} GB in the command, and "
-        f"{held[1] * PROBLEMS / 1e9:.2f} GB in each worker of Ray.",
+        f"{parts:,} parts of {PART:,} problems; {files:,} files. The last parts, deriving, and the rounds of injection "
+        f"make the whole {longer} ({smaller[most] / evenly[most] - 1:.1%} there with parts of {PART // 4}). The rounds "
+        f"of injection hold {held[0] * PROBLEMS / 1e9:.2f} GB in the command, and {held[1] * PROBLEMS / 1e9:.2f} GB in "
+        "each worker of Ray.",
     ]
     return lines
 

@@ -1,6 +1,6 @@
 """Time the whole way with the embedded teacher: inject, correct, smooth, export; set against bare orjson.
 
-    python benchmarks/offline.py --data ../shared/data [--limit 1000]
+    python benchmarks/offline.py --data DATA [--limit 1000]
 
 GSM8K's 7,473 training problems are injected with types in the shares of `TYPES`, corrected by both strategies,
 smoothed and exported, one command a stage, whose peak memory is that of all its processes together, as Linux tells it

@@ -1,7 +1,7 @@
 """Measure what the embedded teacher `rules` says: is it right where it answers, and how often does it answer?
 
-    python benchmarks/quality.py --data ../shared/data --json quality.json
-    python benchmarks/quality.py --data ../shared/data --inject [--read inject50.md]
+    python benchmarks/quality.py --data DATA --json quality.json
+    python benchmarks/quality.py --data DATA --inject [--read inject50.md]
 
 The first compares its analyses with labelled first errors (``labelled/*.jsonl``). *coverage* is the share of wrong
 solutions for which it names a step at all; *exact* and *near* (at most one step off) are shares of those, in the

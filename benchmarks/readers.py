@@ -1,6 +1,6 @@
 """Put the package's own prompts before a strong reader, and score what comes back.
 
-    python benchmarks/readers.py render --data ../shared/data --split dev --out FOLDER --requests FOLDER
+    python benchmarks/readers.py render --data DATA --split dev --out FOLDER --requests FOLDER
     python benchmarks/readers.py score --requests FOLDER --replies FOLDER [--kept FOLDER] [--judged FOLDER]
 
 ``render`` writes the requests that the stages would send, some ten a file, and (elsewhere, for the labels are in it)

@@ -10,7 +10,7 @@ Needs Ray (``pip install lemma[ray]``). The endpoint is ``mock_teacher.py`` on l
 which W workers share. `limits`: the middle of a run, between 20 and 80 % of its calls, by the server's count: how much
 of its limit was used, and how many calls it turned away (429). The server that takes less than `rpm` says so in no
 header. The straggler is a worker that is stopped three quarters of the time. `starts`: the first call, later than
-without Ray.
+without Ray, beside what Ray takes until the first of as many actors that do nothing has answered.
 """
 
 from __future__ import annotations
@@ -53,6 +53,27 @@ print("address", cluster.address, flush=True)
 sys.stdin.read()
 cluster.shutdown()
 """
+
+
+BARE = """
+import logging, os, sys
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+import ray
+quiet = dict(log_to_driver=False, logging_level=logging.CRITICAL)
+workers = int(sys.argv[1])
+if "RAY_ADDRESS" in os.environ:
+    ray.init(**quiet)
+else:
+    ray.init(address="local", num_cpus=workers, include_dashboard=False, object_store_memory=2**27, **quiet)
+@ray.remote(num_cpus=0)
+class Worker:
+    def answer(self):
+        return 1
+there = [Worker.remote() for _ in range(workers)]
+ray.wait([worker.answer.remote() for worker in there], num_returns=1)
+print("there", flush=True)
+"""
+"""Ray alone: until the first of so many actors, which load nothing, has answered."""
 
 
 @dataclass
@@ -246,20 +267,42 @@ def measure_limits(folder: Path, units: int) -> None:
     row("30 % less than rpm says, untold", 0.7 * RPM, is_telling=False)
 
 
+def bare(workers: int, address: str | None = None) -> float:
+    """Seconds that Ray alone takes, from the start of Python to an answer of the first of so many actors."""
+    environment = os.environ | ({"RAY_ADDRESS": address} if address else {})
+    began = time.monotonic()
+    command = [sys.executable, "-W", "ignore", "-c", BARE, str(workers)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        there_s = time.monotonic() - began
+    if line.strip() != b"there":
+        raise SystemExit("Ray alone failed")
+    return there_s
+
+
 def measure_starts(folder: Path, rounds: int) -> None:
-    """The first call's delay by Ray, joined or started."""
+    """The first call's delay by Ray, joined or started, beside what Ray takes by itself."""
     run = prepare(folder, 200)
     with server(folder) as base_url:
         alone = median(analyze(folder, run, base_url, 0).first_call_s for _ in range(rounds))
         print(f"first call without Ray after {alone:.2f} s", flush=True)
+
+        def row(workers: int, how: str, address: str | None = None) -> None:
+            found = [
+                (analyze(folder, run, base_url, workers, address).first_call_s, bare(workers, address))
+                for _ in range(rounds)
+            ]
+            later = median(one for one, _ in found) - alone
+            itself = median(one for _, one in found)
+            print(f"{workers} workers, a cluster {how}: {later:.2f} s later; Ray alone {itself:.2f} s", flush=True)
+
         for workers in (1, 4):
-            here = median(analyze(folder, run, base_url, workers).first_call_s for _ in range(rounds))
-            print(f"{workers} workers, a cluster started here: {here - alone:.2f} s later", flush=True)
+            row(workers, "started here")
         with cluster() as address:
             for workers in (1, 4):
                 analyze(folder, run, base_url, workers, address)
-                joined = median(analyze(folder, run, base_url, workers, address).first_call_s for _ in range(rounds))
-                print(f"{workers} workers, a cluster joined: {joined - alone:.2f} s later", flush=True)
+                row(workers, "joined", address)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Split real solutions into steps: without loss, and where people who labelled steps split them.
 
-    python benchmarks/steps.py --data ../shared/data
+    python benchmarks/steps.py --data DATA
 
 Every text of ``student/`` and ``labelled/`` is split and joined again. For each labelled set its own boundaries are
 compared with ours by character offsets: *recall* is the share of its boundaries that are ours too, *precision* the

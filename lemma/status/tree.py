@@ -126,6 +126,8 @@ def read_status(run: Path) -> dict[str, Any]:
     # in which parts a stage works was read above: a part that has been finished since counts as open, never twice
     lines = read_ledger(run, config, fresh, counts.parts)
     names = [name for name in STAGES[:-1] if name != "smooth" or config.smooth.scope != "off"]
+    if config.eval is not None:
+        names = ["sample"]  # an evaluation asks for solutions alone; what it found stands in its own table
     stages = []
     for name in names:
         looked = _Look(run, config, counts.parts, fresh.get(name, {}), [line for line in lines if line.stage == name])

@@ -289,7 +289,8 @@ def test_progress_and_status_know_how_many_solutions_are_asked_for(tmp_path: Pat
     sets = write_sets(tmp_path, ["gsm8k"], 6)
     down = eval_config(tmp_path, "http://127.0.0.1:9/v1", sets, num_samples=1)
     assert run_lemma("eval", down, "-o", tmp_path / "run", "--quiet").returncode == 3
-    assert read_status(tmp_path / "run")["stages"][0]["left"] == 12
+    status = read_status(tmp_path / "run")
+    assert [(stage["stage"], stage["left"]) for stage in status["stages"]] == [("sample", 12)]
     server = mock_server()
     done = run_lemma("eval", eval_config(tmp_path, server.base_url, sets, num_samples=1), "-o", tmp_path / "run")
     assert done.returncode == 0
