@@ -164,15 +164,16 @@ def test_many_processes_share_parts_without_overlap(tmp_path: Path) -> None:
 
 
 def _claim_all(folder: Path) -> list[int]:
-    with joined(FolderStore(folder)) as leases:
+    store = FolderStore(folder)
+    with joined(store) as leases:
         mine = []
         for part in range(30):
             lease = leases.take("analyze", part)
             if lease is not None:
                 mine.append(part)
         # nobody leaves before all are done, so that nothing is free again
-        leases._store.write(f"done/{os.getpid()}", b"")
-        until(lambda: len(leases._store.names("done/")) == 6)
+        store.write(f"done/{os.getpid()}", b"")
+        until(lambda: len(store.names("done/")) == 6)
         return mine
 
 

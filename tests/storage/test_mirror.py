@@ -153,7 +153,7 @@ def test_other_replies_at_the_same_place_are_told_and_left(machine: Callable[[st
             return None if tag is None and self.tag(name) is not None else super().put(name, content, tag)
 
     one = machine("one")
-    one._objects = Kept(there._system, "s3://bucket/run", there._root)
+    one.copy.objects = Kept(there._system, "s3://bucket/run", there._root)
     there.put(f"{REPLIES}/000000000000", b"of a copied folder\n", None)
     append(one, b"first\n")
     with pytest.raises(StorageError, match="other replies from byte 0 on"):
@@ -191,8 +191,8 @@ def test_a_manifest_goes_before_files_of_its_part_are_replaced(machine: Callable
             super().delete(name)
 
     one = machine("one")
-    watched = Watched(one._objects._system, "", one._objects._root)
-    watched.done, one._objects = [], watched
+    watched = Watched(one.copy.objects._system, "", one.copy.objects._root)
+    watched.done, one.copy.objects = [], watched
     finish_part(one, b"record\n")
     send(one)
     (one.folder / "analyze/part-00000.manifest").unlink()
@@ -232,7 +232,7 @@ def test_names_that_lead_out_of_the_folder_or_are_hidden_are_passed_over(
             return True
 
     one = machine("one")
-    one._objects = Hostile(there._system, "", there._root)
+    one.copy.objects = Hostile(there._system, "", there._root)
     one.fetch()
     assert tree(one) == {"ok": b"x"}
     assert not (tmp_path / "out").exists()
@@ -249,7 +249,7 @@ def test_a_file_that_comes_cut_short_is_not_taken(machine: Callable[[str], Mirro
     write(one, "run.yaml", b"whole")
     append(one, b"first\n")
     send(one)
-    two._objects = Short(there._system, "", there._root)
+    two.copy.objects = Short(there._system, "", there._root)
     with pytest.raises(StorageError, match="4 of 5 bytes"):
         two.fetch()
     assert tree(two) == {}
@@ -265,7 +265,7 @@ def test_a_file_that_is_removed_while_others_are_fetched_is_passed_over(
     one, two = machine("one"), machine("two")
     write(one, "run.yaml", b"a")
     send(one)
-    two._objects = Stale(there._system, "", there._root)
+    two.copy.objects = Stale(there._system, "", there._root)
     two.fetch()
     assert tree(two) == {"run.yaml": b"a"}
 
