@@ -31,7 +31,7 @@ def compare(prediction: str, reference: str, sandbox: Sandbox | None = None) -> 
 
     Symmetric; safe to call from any thread. For plain numbers the verdict takes a microsecond, for most other pairs
     a fraction of a millisecond; for those that need algebra, milliseconds in a worker process, and no more than
-    ``comparing.DEADLINE_S`` in all.
+    ``comparing.formulas.DEADLINE_S`` in all.
     ``undecided`` is what could not be settled: it is neither equal nor different. Raises nothing.
 
     Args:

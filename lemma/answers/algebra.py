@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import mpmath
@@ -57,15 +57,9 @@ def settle(request: str) -> bool | None:
 
 
 def _settle_value(left: list[Any], right: list[Any], names: list[str]) -> bool | None:
-    agreed = 0
-    for point in _points(names):
-        try:
-            a, b = (_evaluate(tree, point, bool(names)) for tree in (left, right))
-        except _OutsideError:
-            continue
+    for agreed, (a, b) in enumerate(_values(left, right, names), 1):
         if not _close(a, b):
             return False
-        agreed += 1
         if agreed >= (_NEEDED if names else 1):
             return True
     return None
@@ -74,11 +68,7 @@ def _settle_value(left: list[Any], right: list[Any], names: list[str]) -> bool |
 def _settle_equation(left: list[Any], right: list[Any], names: list[str]) -> bool | None:
     ratio = None
     agreed = 0
-    for point in _points(names):
-        try:
-            a, b = (_evaluate(tree, point, bool(names)) for tree in (left, right))
-        except _OutsideError:
-            continue
+    for a, b in _values(left, right, names):
         if abs(a) < mpmath.mpf(10) ** -20 or abs(b) < mpmath.mpf(10) ** -20:
             continue
         if ratio is not None and not _close(a, ratio * b):
@@ -88,6 +78,16 @@ def _settle_equation(left: list[Any], right: list[Any], names: list[str]) -> boo
         if agreed >= _NEEDED:
             return True
     return None
+
+
+def _values(left: list[Any], right: list[Any], names: list[str]) -> Iterator[tuple[Any, Any]]:
+    """Both formulas' values at the points where both have one."""
+    for point in _points(names):
+        try:
+            values = _evaluate(left, point, bool(names)), _evaluate(right, point, bool(names))
+        except _OutsideError:
+            continue
+        yield values
 
 
 def _close(a: Any, b: Any) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from lemma.answers.formulas.names import GREEK_LETTERS
 from lemma.answers.plain import MAX_CHARS
 
 MAX_NESTING = 40
@@ -35,48 +36,10 @@ _SIGNS = {
     "⌈": "\\lceil ",
     "⌉": "\\rceil ", "≦": "≤", "≧": "≥", "⩽": "≤", "⩾": "≥", "≃": "≈", "≅": "≈", "∧": " and ", "∨": " or ",
     "⋃": "∪", "∣": "|",
-    "％": "%", "＄": "$", "∶": ":", "ⅈ": "i", "ϕ": "\\phi ", "ε": "\\epsilon ", "ϵ": "\\epsilon ", "µ": "\\mu ",
+    "％": "%", "＄": "$", "∶": ":", "ⅈ": "i", "ϕ": "\\phi ", "ϵ": "\\epsilon ", "µ": "\\mu ",
     "∠": "\\angle ",
 }  # fmt: skip
-_GREEK = {
-    letter: f"\\{name} "
-    for letter, name in zip(
-        "αβγδζηθικλμνξρστυφχψωΓΔΘΛΞΣΦΨΩ",
-        [
-            "alpha",
-            "beta",
-            "gamma",
-            "delta",
-            "zeta",
-            "eta",
-            "theta",
-            "iota",
-            "kappa",
-            "lambda",
-            "mu",
-            "nu",
-            "xi",
-            "rho",
-            "sigma",
-            "tau",
-            "upsilon",
-            "phi",
-            "chi",
-            "psi",
-            "omega",
-            "Gamma",
-            "Delta",
-            "Theta",
-            "Lambda",
-            "Xi",
-            "Sigma",
-            "Phi",
-            "Psi",
-            "Omega",
-        ],
-        strict=True,
-    )
-}
+_GREEK = {letter: f"\\{name} " for letter, name in GREEK_LETTERS.items()}
 _REPLACED = str.maketrans({**_SIGNS, **_GREEK})
 _RELATIONS = [
     (re.compile(r"\\(?:leqslant|leqq|leq|le)(?![A-Za-z])|<=|=<"), "≤"),

@@ -1,4 +1,4 @@
-"""Intervals and their unions: solve linear inequalities, order and merge intervals.
+"""Intervals and their unions: what values are parts of the real line, linear inequalities, order and union.
 
 Example: ``-2 < 2x`` becomes the interval from -1 (left out) to infinity.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lemma.answers import exact
-from lemma.answers.exact import Polynomial, Quotient
-from lemma.answers.values import Interval, Region
+from lemma.answers.exact.polynomials import ONE, Polynomial, is_variable
+from lemma.answers.exact.powers import power
+from lemma.answers.exact.quotients import Quotient, equal, has_variables, multiply, rational, subtract
+from lemma.answers.formulas.tree import is_infinite
+from lemma.answers.values import Interval, Items, Ordered, Region, Scalar, Value
 
 _MAX_INTERVALS = 60
 REAL_LINE = Interval(None, None, False, False)
@@ -44,14 +46,14 @@ def _evaluate(polynomial: Polynomial) -> float | None:
 
 def solve(smaller: Quotient, larger: Quotient, is_strict: bool | None) -> list[Interval] | None:
     """Solve ``smaller < larger`` for its one variable where it is linear; ``is_strict`` None means that they differ."""
-    gap = exact.subtract(larger, smaller)
-    if gap.is_opaque or exact.has_variables(Quotient(gap.bottom, exact.rational(1).bottom)):
+    gap = subtract(larger, smaller)
+    if gap.is_opaque or has_variables(Quotient(gap.bottom, ONE)):
         return None
     slope: Polynomial = {}
     constant: Polynomial = {}
     names = set()
     for monomial, coefficient in gap.top.items():
-        symbols = [pair for pair in monomial if pair[0][0] in ("s", "x", "f")]
+        symbols = [pair for pair in monomial if is_variable(pair[0])]
         if not symbols:
             constant[monomial] = coefficient
         elif len(symbols) == 1 and symbols[0][0][0] == "s" and symbols[0][1] == 1:
@@ -62,14 +64,14 @@ def solve(smaller: Quotient, larger: Quotient, is_strict: bool | None) -> list[I
     steepness = approximate(Quotient(slope, gap.bottom)) if len(names) == 1 else None
     if not steepness:
         return None
-    edge = exact.multiply(
-        Quotient({key: -value for key, value in constant.items()}, exact.rational(1).bottom),
-        exact.power(Quotient(slope, exact.rational(1).bottom), exact.rational(-1)),
+    edge = multiply(
+        Quotient({key: -value for key, value in constant.items()}, ONE),
+        power(Quotient(slope, ONE), rational(-1)),
     )
     if approximate(edge) is None:
         return None
     if is_strict is None:
-        return [Interval(None, edge, False, False), Interval(edge, None, False, False)]
+        return all_but(edge)
     if steepness > 0:
         return [Interval(edge, None, not is_strict, False)]
     return [Interval(None, edge, False, not is_strict)]
@@ -95,7 +97,7 @@ def _tighter(
         return b
     if b[0] is None:
         return a
-    if exact.equal(a[0], b[0]):
+    if equal(a[0], b[0]):
         return a[0], a[1] and b[1]
     return a if side * (_place(a[0]) - _place(b[0])) > 0 else b
 
@@ -107,7 +109,7 @@ def _place(quotient: Quotient) -> float:
 def _width(interval: Interval) -> float:
     if interval.low is None or interval.high is None:
         return math.inf
-    return 0.0 if exact.equal(interval.low, interval.high) else _place(interval.high) - _place(interval.low)
+    return 0.0 if equal(interval.low, interval.high) else _place(interval.high) - _place(interval.low)
 
 
 def merged(intervals: Sequence[Interval]) -> Region | None:
@@ -137,7 +139,7 @@ def merged(intervals: Sequence[Interval]) -> Region | None:
 def _same(a: Quotient | None, b: Quotient | None) -> bool:
     if a is None or b is None:
         return a is b
-    return exact.equal(a, b) is True
+    return equal(a, b) is True
 
 
 def _touches(first: Interval, second: Interval) -> bool:
@@ -169,13 +171,59 @@ def same_region(left: Region, right: Region) -> bool | None:
                 if x is not y:
                     return False
                 continue
-            same = exact.equal(x, y)
+            same = equal(x, y)
             if same is False:
                 return False
             unsure = unsure or same is None
     return None if unsure else True
 
 
-def point(value: Quotient) -> Interval:
-    """The interval of a single point."""
-    return Interval(value, value, True, True)
+def all_but(value: Quotient) -> list[Interval]:
+    """The real line without a point."""
+    return [Interval(None, value, False, False), Interval(value, None, False, False)]
+
+
+def region_of(value: Value) -> Region | None:
+    """The region that a value can be read as: an interval for a pair in brackets, a region for itself."""
+    if isinstance(value, Region):
+        return value
+    spans = spans_of(value)
+    return merged(spans) if spans else None
+
+
+def spans_of(value: Value) -> tuple[Interval, ...] | None:
+    """The intervals that a value stands for, if it can stand for a part of the real line."""
+    if isinstance(value, Region):
+        return value.intervals
+    if isinstance(value, Ordered):
+        interval = _interval_of(value)
+        return (interval,) if interval else None
+    if isinstance(value, Items) and value.is_set:
+        found = [member.form for member in value.members if isinstance(member, Scalar) and member.form is not None]
+        if len(found) == len(value.members) and all(approximate(form) is not None for form in found):
+            return tuple(Interval(form, form, True, True) for form in found)
+    return None
+
+
+def _interval_of(pair: Ordered) -> Interval | None:
+    """The interval that a pair in round or square brackets may be; None where its ends are none, or the wrong way."""
+    if len(pair.members) != 2 or pair.opener not in "([" or pair.closer not in ")]":
+        return None
+    first, last = _end(pair.members[0]), _end(pair.members[1])
+    if first is None or last is None:
+        return None
+    (low, low_sign), (high, high_sign) = first, last
+    if low_sign > 0 or high_sign < 0:
+        return None
+    return Interval(low, high, pair.opener == "[" and low is not None, pair.closer == "]" and high is not None)
+
+
+def _end(member: Value) -> tuple[Quotient | None, int] | None:
+    """An endpoint and, for an infinite one, its sign."""
+    if not isinstance(member, Scalar):
+        return None
+    if is_infinite(member.tree):
+        return None, -1 if member.tree[0] == "mul" and member.tree[1][1] < 0 else 1
+    if member.form is None or approximate(member.form) is None:
+        return None
+    return member.form, 0

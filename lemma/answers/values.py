@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from lemma.answers.exact import Quotient, UndefinedError, UnsettledError, normal_form
-from lemma.answers.expression import Tree
+from lemma.answers.exact.normal import normal_form
+from lemma.answers.exact.polynomials import UndefinedError, UnsettledError
+from lemma.answers.exact.quotients import Quotient
+from lemma.answers.formulas.tree import Tree
 from lemma.answers.units import Unit
 
 
@@ -24,23 +26,23 @@ class Scalar:
     letter: str | None = None
 
     @cached_property
+    def _normal(self) -> tuple[Quotient | None, bool]:
+        try:
+            return normal_form(self.tree), False
+        except UndefinedError:
+            return None, True
+        except UnsettledError:
+            return None, False
+
+    @property
     def form(self) -> Quotient | None:
         """The normal form; None where it cannot be had or the value does not exist."""
-        try:
-            return normal_form(self.tree)
-        except (UnsettledError, UndefinedError):
-            return None
+        return self._normal[0]
 
-    @cached_property
+    @property
     def is_undefined(self) -> bool:
         """Whether the formula divides by zero."""
-        try:
-            normal_form(self.tree)
-        except UndefinedError:
-            return True
-        except UnsettledError:
-            return False
-        return False
+        return self._normal[1]
 
     @property
     def rational(self) -> Fraction | None:
@@ -119,7 +121,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Region:
-    """A union of intervals of real numbers. ``variable`` is set where it came from inequalities."""
+    """A union of intervals of real numbers."""
 
     intervals: tuple[Interval, ...]
 

@@ -86,7 +86,7 @@ def test_no_evaluating_function_is_named_in_the_package(name: str) -> None:
 
     import lemma.answers
 
-    for path in Path(lemma.answers.__file__).parent.glob("*.py"):
+    for path in Path(lemma.answers.__file__).parent.rglob("*.py"):
         calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         assert name not in {call.id for call in calls if isinstance(call, ast.Name)}, path
         assert name not in {call.attr for call in calls if isinstance(call, ast.Attribute)} - {"compile"}, path

@@ -1,9 +1,5 @@
 r"""Read one formula, in LaTeX or plain text, into a tree: a small recursive descent that evaluates nothing.
 
-A tree is nested tuples: ``("num", Fraction)``, ``("sym", name)``, ``("const", "pi" | "e" | "i" | "inf")``,
-``("add", ...)``, ``("mul", ...)``, ``("pow", base, exponent)``, ``("fn", name, ...)``, ``("pm", tree)``,
-``("mp", tree)``, ``("deg", tree)``.
-
 Example: ``\frac{x}{2}`` reads as ``("mul", ("sym", "x"), ("pow", ("num", 2), ("num", -1)))``.
 """
 
@@ -11,128 +7,30 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Any
 
-Tree = tuple[Any, ...]
+from lemma.answers.formulas.names import (
+    ALIASES,
+    CONSTANTS,
+    FUNCTIONS,
+    GREEK,
+    GREEK_VARIANTS,
+    TRIGONOMETRIC,
+    longest_name,
+)
+from lemma.answers.formulas.numerals import take_literal, take_number
+from lemma.answers.formulas.scanner import Scanner, UnreadableError
+from lemma.answers.formulas.tree import Tree, divided, negative, number
 
 MAX_DEPTH = 40
-MAX_NODES = 1_500
-_MAX_DIGITS = 1_000
-
-_GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Sigma",
-        "Phi",
-        "Psi",
-        "Omega",
-        "ell",
-        "hbar",
-    ]
-)
-_GREEK_VARIANTS = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varrho": "rho", "varsigma": "sigma"}
-_FUNCTIONS = frozenset(
-    [
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "arccot",
-        "arcsec",
-        "arccsc",
-        "asin",
-        "acos",
-        "atan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "coth",
-        "sech",
-        "csch",
-        "arcsinh",
-        "arccosh",
-        "arctanh",
-        "ln",
-        "log",
-        "lg",
-        "exp",
-        "max",
-        "min",
-        "gcd",
-        "lcm",
-        "sqrt",
-        "cbrt",
-        "abs",
-        "floor",
-        "ceil",
-        "cis",
-    ]
-)
-_ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log"}
-_TRIGONOMETRIC = frozenset(["sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth", "sech", "csch"])
-_CONSTANTS = {"pi": "pi", "infty": "inf", "oo": "inf", "inf": "inf", "infinity": "inf"}
 _TIMES = ("\\cdot", "\\times", "\\ast", "*")
 _DIVIDE = ("\\div", "/")
-_NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4}(?![\d.a-zA-Z{^_]))?")
-_MIXED = re.compile(r"\s*\\frac\s*(?:\{\s*(\d+)\s*\}|(\d))\s*(?:\{\s*(\d+)\s*\}|(\d))|\s+(\d+)\s*/\s*(\d+)(?![\d.])")
-_REPEATING = re.compile(r"(\d*)\.(\d*)(?:\\overline\s*\{\s*|\()(\d{1,30})\s*[)}]")
-_ELLIPSIS_DECIMAL = re.compile(r"(\d*)\.(\d*?)(\d{1,6}?)\3{2,}(?:\.\.\.|\\ldots|\\dots|\\cdots)")
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+_OTHER_COMMANDS = frozenset(("frac", "usqrt", "binom", "lfloor", "lceil", "overline"))
 _COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)", re.DOTALL)
+_COMMAND_OR_WORD = re.compile(r"\\?([A-Za-z]+)")
 _WORD = re.compile(r"[A-Za-z]+")
 _SUBSCRIPT = re.compile(r"_\s*(?:\{([A-Za-z0-9 ,+\-\\]{1,20})\}|([A-Za-z0-9]))")
 _CIRCLE = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|°")
-
-
-class UnreadableError(ValueError):
-    """The text is no formula that this reader knows."""
-
-
-def number(value: int | Fraction) -> Tree:
-    """A leaf holding an exact number."""
-    return ("num", value if isinstance(value, Fraction) else Fraction(value))
-
-
-def negative(tree: Tree) -> Tree:
-    """The tree times minus one; numbers are folded."""
-    if tree[0] == "num":
-        return ("num", -tree[1])
-    return ("mul", ("num", Fraction(-1)), tree)
-
-
-def divided(top: Tree, bottom: Tree) -> Tree:
-    """The quotient of two trees."""
-    return ("mul", top, ("pow", bottom, ("num", Fraction(-1))))
 
 
 def read_expression(text: str) -> Tree:
@@ -149,54 +47,15 @@ def read_expression(text: str) -> Tree:
     return tree
 
 
-class _Reader:
+class _Reader(Scanner):
+    """The grammar: a method for each kind of phrase, from sums down to names."""
+
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.position = 0
+        super().__init__(text)
         self.depth = 0
-        self.nodes = 0
         self.open_bars = 0
 
-    # Scanning
-
-    def spaces(self) -> None:
-        while self.position < len(self.text) and self.text[self.position] in " \t\n":
-            self.position += 1
-
-    def at(self, *marks: str) -> str | None:
-        """The first of ``marks`` that comes next, after spaces; a command is matched whole."""
-        self.spaces()
-        for mark in marks:
-            if self.text.startswith(mark, self.position):
-                end = self.position + len(mark)
-                if mark[-1].isalpha() and self.text[end : end + 1].isalpha():
-                    continue
-                return mark
-        return None
-
-    def take(self, *marks: str) -> str | None:
-        mark = self.at(*marks)
-        if mark is not None:
-            self.position += len(mark)
-        return mark
-
-    def need(self, *marks: str) -> None:
-        if self.take(*marks) is None:
-            raise UnreadableError(f"expected {marks[0]}")
-
-    def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        found = pattern.match(self.text, self.position)
-        if found:
-            self.position = found.end()
-        return found
-
-    def count(self, tree: Tree) -> Tree:
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise UnreadableError("too large")
-        return tree
-
-    # Grammar
+    # Sums, products, powers
 
     def expression(self) -> Tree:
         self.depth += 1
@@ -233,8 +92,7 @@ class _Reader:
         return factors[0] if len(factors) == 1 else ("mul", *factors)
 
     def starts_primary(self) -> bool:
-        self.spaces()
-        letter = self.text[self.position : self.position + 1]
+        letter = self.peek()
         if not letter:
             return False
         if (letter.isascii() and (letter.isalnum() or letter in "([{")) or letter == ".":
@@ -245,11 +103,11 @@ class _Reader:
             command = _COMMAND.match(self.text, self.position)
             name = command.group()[1:] if command else ""
             return (
-                name in _GREEK
-                or name in _GREEK_VARIANTS
-                or name in _FUNCTIONS
-                or name in _CONSTANTS
-                or name in ("frac", "usqrt", "binom", "lfloor", "lceil", "overline")
+                name in GREEK
+                or name in GREEK_VARIANTS
+                or name in FUNCTIONS
+                or name in CONSTANTS
+                or name in _OTHER_COMMANDS
             )
         return False
 
@@ -281,9 +139,8 @@ class _Reader:
     def exponent(self) -> Tree:
         self.spaces()
         sign = self.take("-", "+")
-        self.spaces()
-        if self.text[self.position : self.position + 1].isdigit():
-            tree = self.number()
+        if self.peek().isdigit():
+            tree = take_number(self)
             # Exponents bind from the right: 2^3^2 is 2^(3^2).
             if self.take("**", "^"):
                 tree = ("pow", tree, self.exponent())
@@ -292,11 +149,10 @@ class _Reader:
         return negative(tree) if sign == "-" else tree
 
     def primary(self, single_letter: bool = False) -> Tree:
-        self.spaces()
-        letter = self.text[self.position : self.position + 1]
+        letter = self.peek()
         if letter.isdigit() or letter == ".":
-            return self.count(self.literal())
-        if letter in ("(", "[", "{"):
+            return self.count(take_literal(self))
+        if letter in _CLOSERS:
             return self.group()
         if letter == "|":
             self.position += 1
@@ -313,7 +169,7 @@ class _Reader:
         raise UnreadableError(f"cannot read {letter!r}")
 
     def group(self) -> Tree:
-        closer = {"(": ")", "[": "]", "{": "}"}[self.text[self.position]]
+        closer = _CLOSERS[self.text[self.position]]
         self.position += 1
         bars, self.open_bars = self.open_bars, 0
         tree = self.expression()
@@ -323,41 +179,15 @@ class _Reader:
         self.open_bars = bars
         return tree
 
-    # Numbers
-
-    def number(self) -> Tree:
-        found = self.match(_NUMBER)
-        if not found or len(found.group()) > _MAX_DIGITS:
-            raise UnreadableError("no number")
-        return number(_fraction(found.group()))
-
-    def literal(self) -> Tree:
-        """A number, with the forms that only numbers have: repeating decimals and mixed numbers."""
-        repeating = self.match(_REPEATING) or self.match(_ELLIPSIS_DECIMAL)
-        if repeating:
-            whole, fixed, period = repeating.groups()
-            scale = 10 ** len(fixed)
-            value = Fraction(int(whole + fixed or "0"), scale)
-            return number(value + Fraction(int(period), scale * (10 ** len(period) - 1)))
-        tree = self.number()
-        mixed = _MIXED.match(self.text, self.position)
-        if mixed and tree[1].denominator == 1 and "." not in self.text[: self.position][-2:]:
-            parts = [int(part) for part in mixed.groups() if part is not None and len(part) < _MAX_DIGITS]
-            if len(parts) != 2 or not 0 <= parts[0] < parts[1]:
-                raise UnreadableError("neither a mixed number nor a product")
-            self.position = mixed.end()
-            return number(tree[1] + Fraction(*parts))
-        return tree
-
     # Names
 
     def word(self, word: str, single_letter: bool) -> Tree:
         if single_letter:
             word = word[0]
-        if word in _CONSTANTS or word in _GREEK or word in _FUNCTIONS:
+        if word in CONSTANTS or word in GREEK or word in FUNCTIONS:
             self.position += len(word)
             return self.named(word)
-        start = _longest_name(word)
+        start = longest_name(word)
         if start:
             self.position += len(start)
             return self.named(start)
@@ -367,10 +197,10 @@ class _Reader:
         return self.symbol(word[0])
 
     def named(self, name: str) -> Tree:
-        if name in _CONSTANTS:
-            return ("const", _CONSTANTS[name])
-        if name in _FUNCTIONS:
-            return self.function(_ALIASES.get(name, name))
+        if name in CONSTANTS:
+            return ("const", CONSTANTS[name])
+        if name in FUNCTIONS:
+            return self.function(ALIASES.get(name, name))
         return self.symbol(name)
 
     def symbol(self, name: str) -> Tree:
@@ -394,29 +224,27 @@ class _Reader:
         if name == "frac":
             top = self.argument()
             return divided(top, self.argument())
-        if name in ("binom",):
+        if name == "binom":
             top = self.argument()
             return ("fn", "binom", top, self.argument())
         if name == "sqrt":
             return self.root()
         if name == "usqrt":
-            self.spaces()
-            radicand = self.number() if self.text[self.position : self.position + 1].isdigit() else self.argument()
+            radicand = take_number(self) if self.peek().isdigit() else self.argument()
             return ("pow", radicand, number(Fraction(1, 2)))
         if name in ("lfloor", "lceil"):
             tree = self.expression()
             self.need("\\rfloor" if name == "lfloor" else "\\rceil")
             return ("fn", "floor" if name == "lfloor" else "ceil", tree)
-        if name in _GREEK_VARIANTS:
-            return self.symbol(_GREEK_VARIANTS[name])
-        if name in _CONSTANTS or name in _GREEK or name in _FUNCTIONS:
+        if name in GREEK_VARIANTS:
+            return self.symbol(GREEK_VARIANTS[name])
+        if name in CONSTANTS or name in GREEK or name in FUNCTIONS:
             return self.named(name)
         raise UnreadableError(f"unknown command \\{name}")
 
     def argument(self) -> Tree:
         """A command's argument as TeX takes it: a group, a command, or a single character."""
-        self.spaces()
-        letter = self.text[self.position : self.position + 1]
+        letter = self.peek()
         if letter in ("{", "("):
             return self.group()
         if letter.isascii() and letter.isdigit():
@@ -428,7 +256,7 @@ class _Reader:
         degree = Fraction(2)
         if self.take("["):
             self.spaces()
-            index = self.number()
+            index = take_number(self)
             self.need("]")
             degree = index[1]
             if degree < 2 or degree.denominator != 1:
@@ -442,11 +270,11 @@ class _Reader:
         base: Tree | None = None
         if name == "log" and (self.take("_") or re.match(r"\d+\s*[({\[]", self.text[self.position :])):
             self.spaces()
-            base = self.number() if self.text[self.position].isdigit() else self.argument()
+            base = take_number(self) if self.text[self.position].isdigit() else self.argument()
         if self.take("^", "**"):
             power = self.exponent()
         arguments = self.arguments()
-        if power is not None and name in _TRIGONOMETRIC and power == number(-1):
+        if power is not None and name in TRIGONOMETRIC and power == number(-1):
             name, power = "arc" + name, None
         tree: Tree = ("fn", name, *arguments)
         if name == "exp":
@@ -458,9 +286,8 @@ class _Reader:
         return tree if power is None else ("pow", tree, power)
 
     def arguments(self) -> list[Tree]:
-        self.spaces()
-        if self.text[self.position : self.position + 1] in ("(", "[", "{"):
-            closer = {"(": ")", "[": "]", "{": "}"}[self.text[self.position]]
+        if self.peek() in _CLOSERS:
+            closer = _CLOSERS[self.text[self.position]]
             self.position += 1
             bars, self.open_bars = self.open_bars, 0
             found = [self.expression()]
@@ -476,19 +303,5 @@ class _Reader:
 
     def starts_function(self) -> bool:
         self.spaces()
-        name = re.compile(r"\\?([A-Za-z]+)").match(self.text, self.position)
-        return name is not None and name.group(1) in _FUNCTIONS
-
-
-def _longest_name(word: str) -> str | None:
-    """A name of several letters that ``word`` begins with, as in ``pir`` or ``sinx``."""
-    for length in range(len(word) - 1, 2, -1):
-        if word[:length] in _FUNCTIONS and word[:length] not in ("min", "max", "abs"):
-            return word[:length]
-    return "pi" if word.startswith("pi") and len(word) <= 3 else None
-
-
-def _fraction(digits: str) -> Fraction:
-    mantissa, _, exponent = digits.lower().partition("e")
-    value = Fraction(mantissa if not mantissa.endswith(".") else mantissa + "0")
-    return value * Fraction(10) ** int(exponent) if exponent else value
+        name = _COMMAND_OR_WORD.match(self.text, self.position)
+        return name is not None and name.group(1) in FUNCTIONS
