@@ -22,7 +22,7 @@ from lemma.config import Config
 from lemma.errors import RunError
 from lemma.exporting import EXPORT_VERSION, LICENCES, RunSource, facts_of_export, finder_of_test_sets, write_manifest
 from lemma.exports import CardFacts, ExportSummary, SourceFacts, StageFacts, export_run
-from lemma.pipeline import STAGES, Pipeline
+from lemma.pipeline import STAGES, RunStages
 from lemma.plugins import load_plugins
 from lemma.problems import ProblemsFolder
 from lemma.records import Problem, Trajectory, content_hash
@@ -78,11 +78,11 @@ class ManyRuns:
             ConfigError: an unknown format or test set.
             DiskError: writing failed; what stood there before still does.
         """
-        pipelines = [Pipeline.look(run, config_of(run)) for run in self._runs]
-        sources = [self._source(run, pipeline) for run, pipeline in zip(self._runs, pipelines, strict=True)]
+        every = [RunStages.look(run, config_of(run)) for run in self._runs]
+        sources = [self._source(stages) for stages in every]
         order = sorted(range(len(sources)), key=lambda number: sources[number].hashes())
         sources = [sources[number] for number in order]
-        facts = self._facts(sources, [pipelines[number] for number in order])
+        facts = self._facts(sources, [every[number] for number in order])
         config = self._config
         if any(source.config.smooth.scope == "whole" for source in sources):  # the weaker guarantee holds for all
             smooth = config.smooth.model_copy(update={"scope": "whole"})
@@ -98,31 +98,29 @@ class ManyRuns:
         write_manifest(self._folder / MANIFEST, content_hash(EXPORT_VERSION, *hashes), summary)
         return summary, facts_of_export(summary)
 
-    def _source(self, run: Path, pipeline: Pipeline) -> RunSource:
-        parts = pipeline.whole_parts()
+    def _source(self, stages: RunStages) -> RunSource:
+        parts = stages.whole_parts()
         if not parts:
-            raise RunError(f"{run}: no part of it is finished; run `lemma run` first")
-        if left := pipeline.parts - len(parts):
-            said = f"{run}: {left} of {pipeline.parts} parts are not finished and are left out"
+            raise RunError(f"{stages.run}: no part of it is finished; run `lemma run` first")
+        if left := stages.parts - len(parts):
+            said = f"{stages.run}: {left} of {stages.parts} parts are not finished and are left out"
             self.unfinished = f"{self.unfinished}; {said}" if self.unfinished else said
-        return RunSource(run, config_of(run), parts)
+        return RunSource(stages.run, stages.config, parts)
 
-    def _facts(self, sources: Sequence[RunSource], pipelines: Sequence[Pipeline]) -> CardFacts:
-        datasets = _problems_of(
-            (source.run, pipeline.parts) for source, pipeline in zip(sources, pipelines, strict=True)
-        )
+    def _facts(self, sources: Sequence[RunSource], every: Sequence[RunStages]) -> CardFacts:
+        datasets = _problems_of((stages.run, stages.parts) for stages in every)
         students: set[str] = set()
         left = 0
-        for source, pipeline in zip(sources, pipelines, strict=True):
-            students.update(pipeline.students())
-            left += pipeline.parts - len(source.parts)
+        for source, stages in zip(sources, every, strict=True):
+            students.update(stages.students())
+            left += stages.parts - len(source.parts)
         return CardFacts(
             version=__version__,
             sources=tuple(SourceFacts(name, count, LICENCES.get(name)) for name, count in sorted(datasets.items())),
             decontaminated=tuple(self._config.decontaminate),
             students=tuple(sorted(students)),
             teacher=", ".join(sorted({source.config.teacher.model for source in sources})),
-            stages=tuple(_added_up(pipelines)),
+            stages=tuple(_added_up(every)),
             runs=len(sources),
             unfinished=f"{left} parts of {len(sources)} runs were not finished when this was exported" if left else "",
             is_demonstration=any(spec.path.startswith("example:") for one in sources for spec in one.config.data),
@@ -158,8 +156,8 @@ def _problems_of(runs: Iterable[tuple[Path, int]]) -> Counter[str]:
     return counts
 
 
-def _added_up(pipelines: Iterable[Pipeline]) -> Iterator[StageFacts]:
-    made = [facts for pipeline in pipelines for facts in pipeline.stage_facts()]
+def _added_up(every: Iterable[RunStages]) -> Iterator[StageFacts]:
+    made = [facts for stages in every for facts in stages.all_facts()]
     for name in STAGES[:-1]:
         some = [facts for facts in made if facts.name == name]
         if some:

@@ -18,16 +18,13 @@ from lemma.budget import cost_usd
 from lemma.config import Config
 from lemma.derive import Derived, derive
 from lemma.errors import RunError
-from lemma.injection import Injection
 from lemma.ledger import prices_of
-from lemma.pipeline import STAGES, Options, Pipeline
+from lemma.pipeline import STAGES, Options, Pipeline, RunStages
 from lemma.plan import count_problems, money, write_plan
 from lemma.problems import ProblemsFolder
-from lemma.prompts import Prompts
 from lemma.records import Problem, Rejection, Trajectory
-from lemma.shards import StageFolder, read_json, read_records
+from lemma.shards import StageFolder, read_records
 from lemma.stagework import StageWork, WorkPart
-from lemma.taxonomy import load_taxonomy
 from lemma.teacher.base import Program, Teacher
 from lemma.terminal import flat, safe
 
@@ -85,9 +82,9 @@ def run_pilot(
     with Pipeline(run, small, options, teacher=teacher) as pipeline:
         pipeline.work(STAGES)
         table = pipeline.report(STAGES)
-        figures = _figures(pipeline, run, small)
-        last = "smooth" if "smooth" in pipeline.fresh_manifests() else "correct"
-        trajectories = _some(run, last, pipeline.parts)
+        figures = _figures(pipeline.stages, run, small)
+        last = "smooth" if "smooth" in pipeline.stages.fresh_manifests() else "correct"
+        trajectories = _some(run, last, pipeline.stages.parts)
     scales = figures.scales(whole)
     projection = project([(list(rows.values()), scales[name]) for name, rows in figures.rows.items()])
     write_plan(run, _estimate(figures, projection, scales, whole.total()))
@@ -112,11 +109,11 @@ def _require_no_more(run: Path, problems: int) -> None:
         )
 
 
-def _figures(pipeline: Pipeline, run: Path, config: Config) -> Figures:
+def _figures(stages: RunStages, run: Path, config: Config) -> Figures:
     """Adds up the replies that each problem's units used."""
     figures = Figures()
     places: dict[str, list[float]] = {}
-    for part in range(pipeline.parts):
+    for part in range(stages.parts):
         for problem in read_records(StageFolder(run, "problems").part(part), Problem):
             mine = figures.rows.setdefault(problem.dataset, {})
             mine[problem.id] = places[problem.id] = [0.0] * len(FIGURES)
@@ -132,14 +129,12 @@ def _figures(pipeline: Pipeline, run: Path, config: Config) -> Figures:
                 part.finished(part.finish(store))
 
     for name in STAGES[:-1]:
-        work = pipeline.work_of(name)
+        work = stages.work_of(name)
         if work is not None and name != "inject":
-            add(work, [work.open_part(number) for number in range(pipeline.parts)])
-    target = read_json(StageFolder(run, "inject").path / "target.json")
+            add(work, [work.open_part(number) for number in range(stages.parts)])
+    target = stages.target()
     if target is not None:  # what is asked follows from round to round, so the rounds are gone through once more
-        prompts, taxonomy = Prompts(config.prompts), load_taxonomy(config.prompts)
-        strays = ProblemsFolder(run).strays()
-        Injection(run, config, prompts, taxonomy, target, pipeline.parts, strays).run(round_again)
+        RunStages.look(run, config).injection(target).run(round_again)
     return figures
 
 

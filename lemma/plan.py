@@ -21,7 +21,7 @@ from lemma.config import Config
 from lemma.datasets import Decontaminator, ReadProblem, read_problems
 from lemma.endings import finish
 from lemma.ledger import prices_of, read_ledger
-from lemma.pipeline import STAGES, Options, Pipeline
+from lemma.pipeline import STAGES, Options, Pipeline, RunStages
 from lemma.shards import StageFolder, StageUsage, write_json
 from lemma.stages.base import Reply, Request, SampleUnit, Usage
 from lemma.teacher.rules import RulesTeacher
@@ -144,7 +144,7 @@ def measure(config: Config) -> tuple[dict[str, float], float]:
         Pipeline(Path(folder) / "plan", config, Options(quiet=True), lambda line: None, lambda _: stand_in) as work,
     ):
         work.work([name for name in STAGES if name != "export"] if config.eval is None else ["sample"])
-        counts = work.sample_verdicts()
+        counts = work.stages.verdicts()
     wrong = counts["wrong"] / max(1, counts.total()) if not stand_in.chars.get("sample") else -1.0
     return {stage: sum(chars) / len(chars) for stage, chars in stand_in.chars.items()}, wrong
 
@@ -166,7 +166,7 @@ def observe(run: Path | None, config: Config) -> dict[str, Observed]:
     """Stage → what the run has shown of it so far; empty without a run."""
     if run is None or not (run / "run.yaml").exists():
         return {}
-    fresh = Pipeline.look(run, config).fresh_manifests()
+    fresh = RunStages.look(run, config).fresh_manifests()
     sums: dict[str, Observed] = {}
     for line in read_ledger(run, config, fresh, 10**9):
         if line.outcome != "unused":

@@ -23,7 +23,7 @@ from lemma.errors import ConfigError, RunError
 from lemma.evaluate.figures import Tally, averages
 from lemma.evaluate.items import EvalItem, grade_part
 from lemma.evaluate.report import results_text
-from lemma.pipeline import Options, Pipeline
+from lemma.pipeline import Options, Pipeline, RunStages
 from lemma.shards import StageUsage, to_line, write_json, write_whole
 from lemma.stages.sample import SampleStage
 from lemma.status import config_of
@@ -45,10 +45,10 @@ def run_eval(run: Path, config: Config, options: Options) -> str:
     if config.eval is None:
         raise ConfigError("the configuration has no `eval:` section; configs/eval.yaml is an example")
     with Pipeline(run, config, options) as pipeline:
-        if config.student is None and not any(source["samples"] for source in pipeline.problems["sources"]):
+        if config.student is None and not any(source["samples"] for source in pipeline.stages.problems["sources"]):
             raise ConfigError("`student:` is missing: the model that is measured; configs/eval.yaml is an example")
         pipeline.work(["sample"])
-        results = _write(run, config, pipeline)
+        results = _write(run, config, pipeline.stages)
     return results_text(results)
 
 
@@ -64,15 +64,15 @@ def grade_samples(path: Path, run: Path, limit: int | None, options: Options) ->
     return run_eval(run, parse_config(tree, str(path)), options)
 
 
-def _write(run: Path, config: Config, pipeline: Pipeline) -> dict[str, Any]:
+def _write(run: Path, config: Config, stages: RunStages) -> dict[str, Any]:
     tally = Tally()
     folder = run / FOLDER
-    lines = (to_line(item) for item in tally.watch(_graded(run, pipeline)))
+    lines = (to_line(item) for item in tally.watch(_graded(run, stages)))
     write_whole(folder / "items.jsonl", lines)
     section = config.eval
     assert section is not None
     sets = tally.trees()
-    aside = _set_aside(config, pipeline.problems)
+    aside = _set_aside(config, stages.problems)
     for one in sets:
         one["set_aside"] = aside.get(one["set"], {})
     results: dict[str, Any] = {
@@ -80,7 +80,7 @@ def _write(run: Path, config: Config, pipeline: Pipeline) -> dict[str, Any]:
         "asked": section.model_dump(mode="json", exclude={"sets"}) if config.student is not None else None,
         "sets": sets,
         "averages": averages(sets),
-        "usage": _usage(pipeline),
+        "usage": _usage(stages),
     }
     if (agreement := tally.agreement()) is not None:
         results["agreement"] = agreement
@@ -89,11 +89,11 @@ def _write(run: Path, config: Config, pipeline: Pipeline) -> dict[str, Any]:
     return results
 
 
-def _graded(run: Path, pipeline: Pipeline) -> Iterator[EvalItem]:
-    work = pipeline.work_of("sample")
+def _graded(run: Path, stages: RunStages) -> Iterator[EvalItem]:
+    work = stages.work_of("sample")
     assert work is not None
     assert isinstance(work.stage, SampleStage)
-    for part in range(pipeline.parts):
+    for part in range(stages.parts):
         yield from grade_part(run, part, work.stage)
 
 
@@ -107,10 +107,10 @@ def _set_aside(config: Config, problems: Mapping[str, Any]) -> dict[str, dict[st
     return found
 
 
-def _usage(pipeline: Pipeline) -> dict[str, int]:
+def _usage(stages: RunStages) -> dict[str, int]:
     """Tokens of all replies that the results are made of."""
     total = StageUsage()
-    for manifest in pipeline.fresh_manifests()["sample"].values():
+    for manifest in stages.fresh_manifests()["sample"].values():
         for by_outcome in manifest.usage.values():
             for outcome, usage in by_outcome.items():
                 if outcome != "unused":
@@ -128,11 +128,11 @@ def items_of(run: Path) -> Iterator[EvalItem]:
     if path.is_file():
         yield from _read_items(path)
         return
-    pipeline = Pipeline.look(run, config_of(run))
-    work = pipeline.work_of("sample")
-    if work is None or not pipeline.parts or work.stale():
+    stages = RunStages.look(run, config_of(run))
+    work = stages.work_of("sample")
+    if work is None or not stages.parts or work.stale():
         raise RunError(f"{run}: its sampling is not finished; run the command that made it again")
-    yield from _graded(run, pipeline)
+    yield from _graded(run, stages)
 
 
 def _read_items(path: Path) -> Iterator[EvalItem]:

@@ -47,7 +47,7 @@ class ProblemsMerge:
         folder = ProblemsFolder(self._run)
         for source in self._sources:
             old = ProblemsFolder(source.run)
-            for part in range(source.pipeline.parts):
+            for part in range(source.stages.parts):
                 old.verify(part)
                 ids = [_id(line, "id") for line in lines_of(old.part(part))]
                 double = seen.intersection(ids)

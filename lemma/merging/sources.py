@@ -10,7 +10,7 @@ from typing import Any
 
 from lemma.config import Config
 from lemma.errors import ConfigError, RunError
-from lemma.pipeline import Pipeline
+from lemma.pipeline import RunStages
 from lemma.runfile import changes, read_runfile
 from lemma.shards import RunLock
 
@@ -23,7 +23,7 @@ class Source:
 
     run: Path
     config: Config
-    pipeline: Pipeline
+    stages: RunStages
     summary: Mapping[str, Any]
     numbers: dict[int, int] = field(default_factory=dict)
     """Its parts of which problems are left → the merged run's."""
@@ -60,16 +60,16 @@ def open_source(run: Path, config: Config, stack: ExitStack) -> Source:
         RunError: it is unfinished, in use, or no run of trajectories.
     """
     stack.enter_context(RunLock(run))
-    pipeline = Pipeline.look(run, config)
+    stages = RunStages.look(run, config)
     if config.eval is not None:
         raise RunError(f"{run}: is an evaluation (`lemma eval`); its results stand beside others with --compare")
-    left = pipeline.parts - len(pipeline.whole_parts())
-    if left or not pipeline.parts:
+    left = stages.parts - len(stages.whole_parts())
+    if left or not stages.parts:
         raise RunError(
-            f"{run}: {left} of {pipeline.parts} parts are not finished, and how injection goes on depends on all "
+            f"{run}: {left} of {stages.parts} parts are not finished, and how injection goes on depends on all "
             "problems of a run: finish it with `lemma run` first"
         )
-    return Source(run, config, pipeline, pipeline.problems)
+    return Source(run, config, stages, stages.problems)
 
 
 def check_alike(runs: Sequence[Path], configs: Sequence[Config]) -> None:

@@ -15,7 +15,7 @@ from lemma.failures import NAME as FAILURES
 from lemma.failures import read_failed_calls
 from lemma.injection import Injection, came_to
 from lemma.merging.sources import Source, chunks_of
-from lemma.pipeline import STAGES, Pipeline
+from lemma.pipeline import STAGES, RunStages
 from lemma.problems import ProblemsFolder
 from lemma.prompts import Prompts
 from lemma.shards import StageFolder, read_json, write_json, write_whole
@@ -36,7 +36,7 @@ class StagesMerge:
         self._sources = sources
         self._run = run
         self._config = config
-        self._stages = [name for name in STAGES[:-1] if sources[0].pipeline.work_of(name) is not None]
+        self._stages = [name for name in STAGES[:-1] if sources[0].stages.work_of(name) is not None]
 
     def write(self) -> None:
         """Does it.
@@ -45,12 +45,12 @@ class StagesMerge:
             RunError: a file of a run was changed after it was written.
             DiskError: writing failed.
         """
-        pipeline = Pipeline.look(self._run, self._config)
+        stages = RunStages.look(self._run, self._config)
         for name in self._stages:
             self._copy_replies(name)
             if name == "inject":
                 self._write_target()
-            work = pipeline.work_of(name)
+            work = stages.work_of(name)
             assert work is not None
             for source in self._sources:
                 for part in source.numbers:
@@ -95,7 +95,8 @@ class StagesMerge:
             target = read_json(StageFolder(self._run, "inject").path / "target.json") or {}
             if source.plan is None:
                 source.plan = _plan_of(source)
-            work = _injection(self._run, self._config, target, work.parts, []).work(source.plan)
+            prompts, taxonomy = Prompts(self._config.prompts), load_taxonomy(self._config.prompts)
+            work = Injection(self._run, self._config, prompts, taxonomy, target, work.parts, []).work(source.plan)
         made = work.open_part(source.numbers[part])
         with made.open_replies() as store:
             made.finish(store)
@@ -140,11 +141,6 @@ class StagesMerge:
             write_whole(self._run / stage / FAILURES, [first.model_dump_json().encode() + b"\n"])
 
 
-def _injection(run: Path, config: Config, target: Mapping[str, Any], parts: int, strays: list[int]) -> Injection:
-    prompts, taxonomy = Prompts(config.prompts), load_taxonomy(config.prompts)
-    return Injection(run, config, prompts, taxonomy, target, parts, strays)
-
-
 def _plan_of(source: Source) -> Mapping[str, Any]:
     """What a run asked of which problem: its rounds, gone through once more, as its replies have them.
 
@@ -156,16 +152,13 @@ def _plan_of(source: Source) -> Mapping[str, Any]:
             f"{source.run}: was merged itself, and some of its problems are in a run before it: merge the runs that it "
             "was made of, all together"
         )
-    strays = ProblemsFolder(source.run).strays()
 
     def derive_only(work: StageWork, parts: Sequence[WorkPart], label: str) -> None:
         for part in parts:
             with part.open_replies() as store:
                 part.finished(part.finish(store))
 
-    return _injection(source.run, source.config, _target_of(source.run), source.pipeline.parts, strays).plan(
-        derive_only
-    )
+    return source.stages.injection(_target_of(source.run)).plan(derive_only)
 
 
 def _target_of(run: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lemma.errors import ConfigError
 from lemma.exporting import last_stage
 from lemma.failures import FailedCalls, read_failed_calls
 from lemma.ledger import LedgerLine, read_ledger, total_cost
-from lemma.pipeline import Pipeline
+from lemma.pipeline import RunStages
 from lemma.plan import PLAN_FILE
 from lemma.report.calls import Calls, read_calls
 from lemma.report.scan import Findings, Finished, scan_run
@@ -74,7 +74,7 @@ def read_facts(run: Path, name: str, number: int) -> RunFacts:
     config, warnings = config_as_known(run)
     fresh: Mapping[str, Mapping[int, Manifest]] = {}
     try:
-        fresh = Pipeline.look(run, config).fresh_manifests()
+        fresh = RunStages.look(run, config).fresh_manifests()
     except ConfigError as error:  # a plugin or prompt that is gone
         warnings.append(f"what is of the present configuration cannot be told: {error}")
     finished, more = _finished(run, fresh)

@@ -26,7 +26,7 @@ from lemma.exporting import last_stage
 from lemma.failures import read_failed_calls
 from lemma.leases import at_work
 from lemma.ledger import LedgerLine, read_ledger, total_cost
-from lemma.pipeline import STAGES, Pipeline
+from lemma.pipeline import STAGES, RunStages
 from lemma.plan import PLAN_FILE
 from lemma.problems import ProblemsFolder
 from lemma.replies import broken_replies, broken_words
@@ -118,7 +118,7 @@ def read_status(run: Path) -> dict[str, Any]:
     config, warnings = config_as_known(run)
     fresh: dict[str, dict[int, Manifest]] = {}
     try:
-        fresh = Pipeline.look(run, config).fresh_manifests()
+        fresh = RunStages.look(run, config).fresh_manifests()
     except ConfigError as error:  # a plugin or a prompt that is gone: what was made with it can still be counted
         warnings.append(f"what is of the present configuration cannot be told: {error}")
     counts = count_run(run, fresh)

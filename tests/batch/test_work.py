@@ -13,7 +13,7 @@ import pytest
 from lemma.batch.limits import Limits
 from lemma.errors import Incomplete, RunError, TeacherError
 from lemma.ledger import read_ledger, total_cost
-from lemma.pipeline import Pipeline
+from lemma.pipeline import RunStages
 from tests.batch.builders import PRICES, TO_ANALYZE, config_of, made, start_teacher, work
 from tests.conftest import MockServer, files_of
 from tests.protocol.commands import reply_lines
@@ -159,7 +159,7 @@ def test_replies_of_batches_cost_their_share(teacher: MockServer, live: Path, tm
     assert at_full
     assert total_cost(read_ledger(run, full, {}, 0)) == pytest.approx(at_full / 2)
     assert total_cost(read_ledger(run, half, {}, 0)) == pytest.approx(at_full / 4)
-    fresh = Pipeline.look(run, full).fresh_manifests()  # the same from finished parts
+    fresh = RunStages.look(run, full).fresh_manifests()  # the same from finished parts
     assert total_cost(read_ledger(run, full, fresh, 3)) is not None
 
 

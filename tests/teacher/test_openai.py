@@ -68,7 +68,7 @@ def analyze(run: Path, config: Config, say: Callable[[str], None] = lambda line:
     """Runs the first two stages; returns the counts of the second."""
     with Pipeline(run, config, Options(quiet=True), say=say) as pipeline:
         pipeline.work(["sample", "analyze"])
-        facts = pipeline.facts("analyze")
+        facts = pipeline.stages.facts("analyze")
     return {"units": facts.units, **facts.rejected}
 
 
