@@ -192,7 +192,7 @@ def write_bodies(folder: Path, units: int) -> Path:
     from lemma.configfile import load_config
     from lemma.groups import read_groups
     from lemma.prompts import Prompts
-    from lemma.shards import StageFolder
+    from lemma.shards.folder import StageFolder
     from lemma.stages.analyze import AnalyzeStage
     from lemma.taxonomy import load_taxonomy
     from lemma.teacher.openai import encode_body

@@ -29,7 +29,8 @@ from lemma.configfile import parse_config
 from lemma.injection import _by_problem, _Place
 from lemma.plan import StagePlan, make_plan
 from lemma.records import Problem
-from lemma.shards import StageFolder, part_number, read_records
+from lemma.shards.files import read_records
+from lemma.shards.folder import StageFolder, part_number
 from lemma.stages.inject import Assignment
 from lemma.stages.rounds import MAX_ROUNDS, Slot
 

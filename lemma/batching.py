@@ -15,7 +15,7 @@ from lemma.configfile import load_config
 from lemma.errors import ConfigError, Incomplete, LemmaError, RunError
 from lemma.pipeline import STAGES, Options, Pipeline
 from lemma.runfile import NOT_KEPT
-from lemma.shards import RunLock
+from lemma.shards.lock import RunLock
 from lemma.status import config_of
 
 ASKING = STAGES[:-1]

@@ -25,7 +25,9 @@ from lemma.errors import RunError
 from lemma.exports.facts import StageFacts
 from lemma.problems import ProblemsFolder
 from lemma.records import Rejection
-from lemma.shards import Manifest, StageFolder, part_number, read_json, read_records
+from lemma.shards.files import read_json, read_records
+from lemma.shards.folder import StageFolder, part_number
+from lemma.shards.manifest import Manifest
 
 TRAJECTORY_STAGES: Final = ("correct", "smooth")
 ASKING_STAGES: Final = ("sample", "analyze", "inject", "correct", "smooth")

@@ -15,7 +15,9 @@ from typing import Any
 from lemma.config import InjectConfig
 from lemma.errors import ConfigError
 from lemma.records import Mistake
-from lemma.shards import Manifest, StageFolder, read_json, write_json
+from lemma.shards.files import read_json, write_json
+from lemma.shards.folder import StageFolder
+from lemma.shards.manifest import Manifest
 from lemma.taxonomy import ErrorType
 
 

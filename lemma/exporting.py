@@ -19,7 +19,8 @@ from lemma.exports import CardFacts, ExportSummary, OverlapFacts, SourceFacts, S
 from lemma.groups import read_groups
 from lemma.problems import ProblemsFolder
 from lemma.records import Problem, Trajectory, content_hash
-from lemma.shards import StageFolder, disk_errors, read_json, read_records, write_json
+from lemma.shards.files import disk_errors, read_json, read_records, write_json
+from lemma.shards.folder import StageFolder
 from lemma.stages.base import Gold
 from lemma.stages.golds import collect_golds
 

@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 from lemma.errors import RunError
 from lemma.problems import ProblemsFolder
 from lemma.records import Mistake, Problem, Record, Sample, Trajectory
-from lemma.shards import StageFolder, read_records
+from lemma.shards.files import read_records
+from lemma.shards.folder import StageFolder
 from lemma.stages.base import GivenSample, Group
 
 T = TypeVar("T")

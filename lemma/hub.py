@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lemma.errors import HubError
-from lemma.shards import read_json
+from lemma.shards.files import read_json
 
 
 def push_export(folder: Path, name: str) -> str:

@@ -21,7 +21,8 @@ from lemma.outcomes import OutcomeFiles, Outcomes, forget_outcomes
 from lemma.prompts import Prompts
 from lemma.records import Mistake, Problem, Rejection, content_hash
 from lemma.replies import ReplyStore
-from lemma.shards import StageFolder, read_records
+from lemma.shards.files import read_records
+from lemma.shards.folder import StageFolder
 from lemma.stages.inject import Assignment, InjectStage
 from lemma.stages.rounds import MAX_ROUNDS, Slot, plan_round
 from lemma.stagework import Inputs, StageWork, WorkPart

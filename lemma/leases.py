@@ -26,7 +26,9 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from lemma.errors import RunError
-from lemma.shards import RunLock, disk_errors, folder_epoch
+from lemma.shards.files import disk_errors
+from lemma.shards.folder import folder_epoch
+from lemma.shards.lock import RunLock
 
 FOLDER = ".leases"
 _BUSY_S = 2.0
@@ -46,8 +48,8 @@ class Lease(Protocol):
     """A part that this process works on."""
 
     epoch: int
-    """Whose replies are appended to, see `lemma.shards.epoch_files`: that of the folder (0) where the lease ends with
-    its process; else a new one at every take-over from an owner that is gone."""
+    """Whose replies are appended to, see `lemma.shards.folder.epoch_files`: that of the folder (0) where the lease ends
+    with its process; else a new one at every take-over from an owner that is gone."""
 
     def is_held(self) -> bool:
         """Whether it is still this process's; cheap enough to be asked before every append."""

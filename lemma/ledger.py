@@ -23,7 +23,8 @@ from lemma.config import Config, Prices
 from lemma.errors import ConfigError
 from lemma.replies import read_replies
 from lemma.sharding import Shard
-from lemma.shards import Manifest, StageFolder, StageUsage, part_number
+from lemma.shards.folder import StageFolder, part_number
+from lemma.shards.manifest import Manifest, StageUsage
 
 OUTCOMES: Final = ("kept", "rejected", "retried", "refused", "unused", "open")
 _LEAST_SURE: Final = ("unused", "open", "retried", "refused", "rejected", "kept")

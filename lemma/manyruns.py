@@ -27,7 +27,8 @@ from lemma.plugins import load_plugins
 from lemma.problems import ProblemsFolder
 from lemma.records import Problem, Trajectory, content_hash
 from lemma.runfile import NAME
-from lemma.shards import RunLock, read_records
+from lemma.shards.files import read_records
+from lemma.shards.lock import RunLock
 from lemma.stages.base import Gold
 from lemma.status import config_of
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import orjson
 
 from lemma.errors import RunError
-from lemma.shards import StageFolder, write_whole
+from lemma.shards.files import write_whole
+from lemma.shards.folder import StageFolder
 
 Outcomes = dict[tuple[str, int], tuple[str, str]]
 """(problem id, slot) → ``("kept" | "declined", error type)``; slots that gave nothing are not in it."""

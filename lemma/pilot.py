@@ -23,7 +23,8 @@ from lemma.pipeline import STAGES, Options, Pipeline, RunStages
 from lemma.plan import count_problems, money, write_plan
 from lemma.problems import ProblemsFolder
 from lemma.records import Problem, Rejection, Trajectory
-from lemma.shards import StageFolder, read_records
+from lemma.shards.files import read_records
+from lemma.shards.folder import StageFolder
 from lemma.stagework import StageWork, WorkPart
 from lemma.teacher.base import Program, Teacher
 from lemma.terminal import flat, safe

@@ -22,7 +22,9 @@ from lemma.datasets import Decontaminator, ReadProblem, read_problems
 from lemma.endings import finish
 from lemma.ledger import prices_of, read_ledger
 from lemma.pipeline import STAGES, Options, Pipeline, RunStages
-from lemma.shards import StageFolder, StageUsage, write_json
+from lemma.shards.files import write_json
+from lemma.shards.folder import StageFolder
+from lemma.shards.manifest import StageUsage
 from lemma.stages.base import Reply, Request, SampleUnit, Usage
 from lemma.teacher.rules import RulesTeacher
 

@@ -24,15 +24,9 @@ from lemma.config import Config
 from lemma.datasets import Decontaminator, ReadProblem, SetAside, SourceCounts, fingerprint_of, read_problems
 from lemma.errors import InputError, RunError
 from lemma.records import content_hash
-from lemma.shards import (
-    Manifest,
-    StageFolder,
-    disk_errors,
-    read_json,
-    to_line,
-    write_json,
-    write_whole,
-)
+from lemma.shards.files import disk_errors, read_json, to_line, write_json, write_whole
+from lemma.shards.folder import StageFolder
+from lemma.shards.manifest import Manifest
 from lemma.stages.base import GivenSample
 
 PROBLEMS_VERSION = "2"

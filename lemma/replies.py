@@ -11,7 +11,7 @@ A reply whose problem was moved to another part is copied there, with ``"copy":t
 A line that a crash cut short is skipped, never read as whole; where a key stands twice the first counts.
 
 Where processes on several machines own a part one after the other, each appends to a file of its own epoch
-(``part-00000.e0001.jsonl``, …), and every reader reads them all, see `lemma.shards.epoch_files`.
+(``part-00000.e0001.jsonl``, …), and every reader reads them all, see `lemma.shards.folder.epoch_files`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from types import TracebackType
 import orjson
 
 from lemma.errors import DiskError, RunError
-from lemma.shards import StageFolder, disk_errors, epoch_files, part_number
+from lemma.shards.files import disk_errors
+from lemma.shards.folder import StageFolder, epoch_files, part_number
 from lemma.stages.base import Reply, Request, Usage
 
 

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 from lemma import __version__
 from lemma.config import Config
 from lemma.errors import RunError
-from lemma.shards import EPOCH_FILE, write_whole
+from lemma.shards.files import write_whole
+from lemma.shards.folder import EPOCH_FILE
 
 NAME = "run.yaml"
 NOT_KEPT = "(not kept)"

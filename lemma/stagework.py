@@ -21,7 +21,9 @@ from lemma.groups import read_groups
 from lemma.leases import Lease, Leases
 from lemma.records import Mistake, Record, Rejection, Sample, Trajectory
 from lemma.replies import ReplyStore, StrayIndex
-from lemma.shards import Manifest, StageFolder, StageUsage, to_line, write_whole
+from lemma.shards.files import to_line, write_whole
+from lemma.shards.folder import StageFolder
+from lemma.shards.manifest import Manifest, StageUsage
 from lemma.stages.analyze import AnalyzeStage
 from lemma.stages.base import Group, Reply, SampleUnit, Stage
 

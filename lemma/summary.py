@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from lemma.exports.facts import StageFacts
-from lemma.shards import Manifest, sum_counts
+from lemma.shards.manifest import Manifest, sum_counts
 
 SHOWN_REASONS = 4
 

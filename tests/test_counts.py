@@ -23,7 +23,7 @@ from lemma.counts import (
 )
 from lemma.errors import RunError
 from lemma.pipeline import STAGES, Options, Pipeline
-from lemma.shards import StageFolder
+from lemma.shards.folder import StageFolder
 from tests.conftest import example_config
 
 CONFIG = example_config(12)

@@ -11,7 +11,8 @@ import pytest
 from lemma.config import InjectConfig
 from lemma.distribution import check_types, distribution_of, freeze_target, tally_key, write_distribution
 from lemma.errors import ConfigError
-from lemma.shards import Manifest, read_json
+from lemma.shards.files import read_json
+from lemma.shards.manifest import Manifest
 from lemma.taxonomy import load_taxonomy
 from tests.stages.builders import mistake
 

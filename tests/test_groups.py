@@ -14,7 +14,8 @@ from lemma.groups import RECORD_TYPES, read_groups
 from lemma.pipeline import STAGES, Options, Pipeline
 from lemma.problems import ProblemsFolder, input_fingerprint, read_into
 from lemma.records import Mistake, Problem, Record, Sample, Trajectory
-from lemma.shards import StageFolder, read_records, to_line, write_whole
+from lemma.shards.files import read_records, to_line, write_whole
+from lemma.shards.folder import StageFolder
 from tests.conftest import example_config
 from tests.stages.builders import mistake, sample, trajectory
 

@@ -14,7 +14,7 @@ import pytest
 
 from lemma.errors import RunError
 from lemma.leases import LockLeases, at_work
-from lemma.shards import RunLock
+from lemma.shards.lock import RunLock
 from lemma.status.tree import holder
 from tests.conftest import ROOT
 

@@ -15,7 +15,8 @@ from lemma.config import Config, ShardsConfig
 from lemma.errors import ConfigError, LemmaError, TeacherError
 from lemma.ledger import OUTCOMES, LedgerLine, budget_of, read_ledger, total_cost
 from lemma.pipeline import STAGES, Options, Pipeline
-from lemma.shards import Manifest, StageFolder, StageUsage
+from lemma.shards.folder import StageFolder
+from lemma.shards.manifest import Manifest, StageUsage
 from lemma.stages.base import Reply, Request, Usage
 from lemma.teacher.rules import RulesTeacher
 from lemma.teacher.scripted import ScriptedTeacher

@@ -19,7 +19,7 @@ from lemma.merging import merge_runs
 from lemma.pipeline import STAGES as PIPELINE
 from lemma.pipeline import Options, Pipeline
 from lemma.report import write_report
-from lemma.shards import StageFolder
+from lemma.shards.folder import StageFolder
 from lemma.status import read_status
 from tests.conftest import MockServer, example_config
 from tests.protocol.cases import problem, write_problems

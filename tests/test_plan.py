@@ -20,7 +20,7 @@ from lemma.pilot import project, run_pilot, show
 from lemma.pipeline import STAGES, Options, Pipeline
 from lemma.plan import make_plan, plan_table
 from lemma.records import Trajectory
-from lemma.shards import RunLock
+from lemma.shards.lock import RunLock
 from lemma.stages.base import Reply, Request, Usage
 from lemma.status import read_status, status_table
 from lemma.teacher.rules import RulesTeacher

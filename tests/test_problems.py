@@ -14,7 +14,8 @@ from lemma.configfile import parse_config
 from lemma.errors import ConfigError, DiskError, InputError, RunError
 from lemma.problems import ProblemsFolder, input_fingerprint, read_into
 from lemma.records import Problem
-from lemma.shards import StageFolder, read_records, sha256_of, write_whole
+from lemma.shards.files import read_records, sha256_of, write_whole
+from lemma.shards.folder import StageFolder
 from tests.conftest import files_of
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lemma.exports import export_run
-from lemma.shards import to_line, write_whole
+from lemma.shards.files import to_line, write_whole
 from tests.exports.builders import HOSTILE, config_of, facts_of, many, plain_of, problem_of, trajectory_of
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "recheck.py"

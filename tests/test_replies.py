@@ -20,7 +20,7 @@ from lemma.pipeline import STAGES, Options, Pipeline
 from lemma.records import Problem, content_hash
 from lemma.replies import ReplyStore, StrayIndex, read_replies, read_reply, reply_line, shared
 from lemma.report.calls import read_calls
-from lemma.shards import StageFolder
+from lemma.shards.folder import StageFolder
 from lemma.stages.base import Reply, Request, SampleUnit, Usage
 from lemma.status import read_status
 from lemma.teacher.rules import RulesTeacher

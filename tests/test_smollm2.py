@@ -22,7 +22,7 @@ import pytest
 
 from lemma.checks import has_no_loop
 from lemma.records import content_hash
-from lemma.shards import Manifest
+from lemma.shards.manifest import Manifest
 from tests.conftest import ROOT
 from tests.protocol.commands import TIMEOUT_S, reply_lines, run_lemma, start_lemma, write_config
 from tests.protocol.recording import Exchange, RecordingProxy

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from lemma.exports import StageFacts
-from lemma.shards import Manifest
+from lemma.shards.manifest import Manifest
 from lemma.summary import facts_of, verdicts, yield_table
 
 

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from lemma.errors import RunError
 from lemma.records import Trajectory, content_hash
-from lemma.shards import StageFolder, read_records
+from lemma.shards.files import read_records
+from lemma.shards.folder import StageFolder
 
 Stratum = tuple[str, str, str]
 """(error type, strategy, origin)"""

@@ -18,7 +18,7 @@ from lemma.audit.screen import pieces
 from lemma.audit.verdicts import CLAIMS, NOTE, SAID, VerdictFile, shown_of
 from lemma.errors import InputError
 from lemma.records import Trajectory
-from lemma.shards import write_whole
+from lemma.shards.files import write_whole
 from lemma.terminal import safe
 
 _LABELS: Final = ("id", "shown")

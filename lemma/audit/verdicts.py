@@ -18,7 +18,7 @@ from pydantic import ValidationError, model_validator
 
 from lemma.errors import InputError, RunError
 from lemma.records import Record, Trajectory, content_hash
-from lemma.shards import disk_errors
+from lemma.shards.files import disk_errors
 
 CLAIMS: Final[dict[str, str]] = {
     "answer_is_wrong": "the wrong solution's answer is wrong",

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from lemma.config import Endpoint
 from lemma.errors import Incomplete, TeacherError
-from lemma.shards import disk_errors
+from lemma.shards.files import disk_errors
 from lemma.teacher.openai import api_key_of, kind_of_error, retry_after_s
 
 if TYPE_CHECKING:

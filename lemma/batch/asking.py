@@ -21,7 +21,7 @@ from lemma.derive import Chain
 from lemma.engine import Part
 from lemma.errors import Incomplete
 from lemma.replies import ReplyStore
-from lemma.shards import disk_errors
+from lemma.shards.files import disk_errors
 from lemma.stages.base import Request, Stage
 
 MAX_WAVE = 1_000_000

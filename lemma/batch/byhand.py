@@ -23,7 +23,7 @@ from lemma.batch.waves import Wave, Waves, refuse_pending, run_id, stages_with_w
 from lemma.budget import Budget
 from lemma.engine import Part
 from lemma.errors import Incomplete, InputError
-from lemma.shards import disk_errors, read_json, write_json
+from lemma.shards.files import disk_errors, read_json, write_json
 from lemma.stages.base import Stage
 
 MANIFEST_VERSION = 1

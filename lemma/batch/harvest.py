@@ -16,7 +16,7 @@ from lemma.batch.lines import NoResult, Result, read_result
 from lemma.batch.waves import Row
 from lemma.errors import InputError
 from lemma.replies import ReplyStore, shared
-from lemma.shards import StageFolder
+from lemma.shards.folder import StageFolder
 from lemma.stages.base import Reply, Request, Unit
 
 _MATCHED, _HAS_REPLY = 1, 2

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from lemma.errors import InputError
-from lemma.shards import disk_errors
+from lemma.shards.files import disk_errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lemma.errors import RunError
-from lemma.shards import disk_errors, read_json, write_whole
+from lemma.shards.files import disk_errors, read_json, write_whole
 
 FOLDER = "batches"
 F = TypeVar("F", bound=BaseModel)

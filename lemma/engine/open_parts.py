@@ -12,7 +12,7 @@ from lemma.engine.base import Meter, Part
 from lemma.engine.finishing import Finishing
 from lemma.engine.waiting import Job, OpenPart
 from lemma.errors import LemmaError
-from lemma.shards import disk_errors
+from lemma.shards.files import disk_errors
 from lemma.stages.base import Stage
 
 BREATHE_EVERY = 64  # draws that lack nothing between two looks at signals and arriving replies

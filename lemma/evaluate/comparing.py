@@ -20,7 +20,7 @@ from lemma.evaluate.intervals import bootstrap_mean, mcnemar_exact, wilson
 from lemma.evaluate.items import EvalItem
 from lemma.evaluate.report import NONE, share_text, table
 from lemma.evaluate.run import items_of
-from lemma.shards import read_json
+from lemma.shards.files import read_json
 
 ALL: Final = "all"
 _DIGITS: Final = 6

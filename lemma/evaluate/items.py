@@ -19,7 +19,8 @@ from lemma.evaluate.reflections import find_reflections, judge_start
 from lemma.evaluate.stage import GREEDY_DRAW, EvalStage
 from lemma.groups import read_groups
 from lemma.records import Problem, Record, Rejection, Sample
-from lemma.shards import StageFolder, read_records
+from lemma.shards.files import read_records
+from lemma.shards.folder import StageFolder
 from lemma.stages.base import SampleUnit
 from lemma.stages.sample import SampleStage
 

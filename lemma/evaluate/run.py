@@ -24,7 +24,8 @@ from lemma.evaluate.figures import Tally, averages
 from lemma.evaluate.items import EvalItem, grade_part
 from lemma.evaluate.report import results_text
 from lemma.pipeline import Options, Pipeline, RunStages
-from lemma.shards import StageUsage, to_line, write_json, write_whole
+from lemma.shards.files import to_line, write_json, write_whole
+from lemma.shards.manifest import StageUsage
 from lemma.stages.sample import SampleStage
 from lemma.status import config_of
 

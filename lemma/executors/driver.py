@@ -21,7 +21,7 @@ from lemma.engine import Meter, Part
 from lemma.errors import Incomplete, Interrupted, LemmaError, RunError
 from lemma.executors.job import Ended, Job, Report, Role
 from lemma.leases import LockLeases, tidy
-from lemma.shards import RunLock
+from lemma.shards.lock import RunLock
 from lemma.stages.base import Reply, Usage
 from lemma.stagework import StageWork
 from lemma.teacher.base import CallFailed

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from lemma.shards import disk_errors
+from lemma.shards.files import disk_errors
 
 
 class WholeFiles:

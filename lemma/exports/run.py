@@ -21,7 +21,7 @@ from lemma.exports.registry import FORMATS, ROWS, formats_of
 from lemma.exports.rows import STAGE, is_validation, rejection_of, rows_of
 from lemma.exports.spool import Spool
 from lemma.records import Problem, Rejection, TrainingRow, Trajectory
-from lemma.shards import disk_errors, to_line
+from lemma.shards.files import disk_errors, to_line
 from lemma.stages.base import Gold
 
 CARD = "README.md"

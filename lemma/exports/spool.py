@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from lemma.exports.digests import digest64
-from lemma.shards import disk_errors
+from lemma.shards.files import disk_errors
 
 
 class Spool:

@@ -13,7 +13,7 @@ Names below ``.leases/``::
 
 An owner that is thought dead may wake up and write: *epochs* keep it from harming its successor. A part that is taken
 over from a process that did not give it back gets an epoch that nobody had before, and with it replies of its own
-(see `lemma.shards.epoch_files`).
+(see `lemma.shards.folder.epoch_files`).
 """
 
 from lemma.heartbeat.leases import HeartbeatLease, HeartbeatLeases

@@ -12,7 +12,8 @@ from lemma.merging.sources import Source, check_alike, check_folders, open_sourc
 from lemma.merging.stages import StagesMerge
 from lemma.problems import ProblemsFolder
 from lemma.runfile import read_runfile, write_runfile
-from lemma.shards import RunLock, disk_errors
+from lemma.shards.files import disk_errors
+from lemma.shards.lock import RunLock
 from lemma.status import config_of
 
 

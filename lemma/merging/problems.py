@@ -11,7 +11,9 @@ import orjson
 
 from lemma.merging.sources import Source, lines_of
 from lemma.problems import MERGED, ProblemsFolder
-from lemma.shards import Manifest, part_number, write_json, write_whole
+from lemma.shards.files import write_json, write_whole
+from lemma.shards.folder import part_number
+from lemma.shards.manifest import Manifest
 
 
 class ProblemsMerge:

@@ -12,7 +12,7 @@ from lemma.config import Config
 from lemma.errors import ConfigError, RunError
 from lemma.pipeline import RunStages
 from lemma.runfile import changes, read_runfile
-from lemma.shards import RunLock
+from lemma.shards.lock import RunLock
 
 _CHUNK = 1 << 20
 

@@ -18,7 +18,8 @@ from lemma.merging.sources import Source, chunks_of
 from lemma.pipeline import STAGES, RunStages
 from lemma.problems import ProblemsFolder
 from lemma.prompts import Prompts
-from lemma.shards import StageFolder, read_json, write_json, write_whole
+from lemma.shards.files import read_json, write_json, write_whole
+from lemma.shards.folder import StageFolder
 from lemma.stagework import StageWork, WorkPart
 from lemma.taxonomy import load_taxonomy
 

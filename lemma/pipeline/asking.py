@@ -16,7 +16,7 @@ from lemma.ledger import budget_of
 from lemma.pipeline.base import Options
 from lemma.progress import ProgressMeter
 from lemma.sharding import Shard
-from lemma.shards import RunLock
+from lemma.shards.lock import RunLock
 from lemma.stages.inject import InjectStage
 from lemma.stagework import StageWork
 from lemma.teacher.base import Program, Teacher

@@ -20,7 +20,8 @@ from lemma.pipeline.opening import open_run
 from lemma.pipeline.stages import RunStages
 from lemma.replies import broken_replies, broken_words
 from lemma.runfile import read_runfile
-from lemma.shards import RunLock, StageFolder
+from lemma.shards.folder import StageFolder
+from lemma.shards.lock import RunLock
 from lemma.storage.folder import FolderStore
 from lemma.together import Together
 

@@ -19,7 +19,9 @@ from lemma.plugins import load_plugins
 from lemma.problems import ProblemsFolder
 from lemma.prompts import Prompts
 from lemma.records import content_hash
-from lemma.shards import Manifest, StageFolder, read_json
+from lemma.shards.files import read_json
+from lemma.shards.folder import StageFolder
+from lemma.shards.manifest import Manifest
 from lemma.stages.analyze import AnalyzeStage
 from lemma.stages.base import Stage
 from lemma.stages.correct import CorrectStage

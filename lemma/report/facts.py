@@ -19,7 +19,9 @@ from lemma.pipeline import RunStages
 from lemma.plan import PLAN_FILE
 from lemma.report.calls import Calls, read_calls
 from lemma.report.scan import Findings, Finished, scan_run
-from lemma.shards import Manifest, StageFolder, read_json
+from lemma.shards.files import read_json
+from lemma.shards.folder import StageFolder
+from lemma.shards.manifest import Manifest
 from lemma.status import holder
 from lemma.status.tree import config_as_known
 

@@ -11,7 +11,7 @@ import orjson
 
 from lemma.errors import RunError
 from lemma.report.pick import Place
-from lemma.shards import StageFolder
+from lemma.shards.folder import StageFolder
 
 Tree = dict[str, Any]
 """A record as JSON has it."""

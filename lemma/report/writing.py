@@ -20,7 +20,7 @@ from lemma.report.mathematics import PATTERN, read_mathematics
 from lemma.report.money import costs
 from lemma.report.page import embedded, render
 from lemma.report.shape import shape
-from lemma.shards import write_whole
+from lemma.shards.files import write_whole
 
 MOST_ITEM_BYTES: Final = 16_000_000
 """Of the browser's items together: the page stays below 25 MB whatever stands in them."""

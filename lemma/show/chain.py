@@ -14,7 +14,7 @@ from lemma.errors import RunError
 from lemma.groups import RECORD_TYPES
 from lemma.records import Mistake, Problem, Record, Rejection, Sample, Trajectory, make_id
 from lemma.replies import read_reply
-from lemma.shards import StageFolder
+from lemma.shards.folder import StageFolder
 from lemma.show.finding import SOURCES, Line, find, lines_of
 from lemma.stages.base import Reply
 

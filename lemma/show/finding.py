@@ -19,7 +19,7 @@ import orjson
 from lemma.counts import finished_parts
 from lemma.errors import RunError
 from lemma.records import content_hash, make_id
-from lemma.shards import StageFolder
+from lemma.shards.folder import StageFolder
 from lemma.terminal import flat
 
 RECORD_STAGES: Final = ("problems", "sample", "analyze", "inject", "correct", "smooth")

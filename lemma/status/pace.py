@@ -13,7 +13,7 @@ from typing import Final
 
 import orjson
 
-from lemma.shards import StageFolder
+from lemma.shards.folder import StageFolder
 
 WINDOW_S: Final = 60.0
 """Speed is that of the last minute."""

@@ -31,7 +31,10 @@ from lemma.plan import PLAN_FILE
 from lemma.problems import ProblemsFolder
 from lemma.replies import broken_replies, broken_words
 from lemma.runfile import NAME, read_runfile
-from lemma.shards import Manifest, StageFolder, StageUsage, holder_named, read_json
+from lemma.shards.files import read_json
+from lemma.shards.folder import StageFolder
+from lemma.shards.lock import holder_named
+from lemma.shards.manifest import Manifest, StageUsage
 from lemma.status.pace import read_pace
 from lemma.terminal import flat
 

@@ -12,7 +12,8 @@ from typing import Annotated, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lemma.shards import Manifest, write_whole
+from lemma.shards.files import write_whole
+from lemma.shards.manifest import Manifest
 from lemma.storage.objects import Objects
 
 AT_ONCE: Final = 16

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from lemma.errors import StorageError
-from lemma.shards import disk_errors
+from lemma.shards.files import disk_errors
 from lemma.storage.copy import Copy, Known, each
 from lemma.storage.objects import Entry
 

@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 
 from lemma.errors import RunError
-from lemma.shards import disk_errors
+from lemma.shards.files import disk_errors
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 

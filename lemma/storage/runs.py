@@ -28,7 +28,9 @@ from lemma.config import StorageConfig
 from lemma.errors import Incomplete, LemmaError, RunError, StorageError
 from lemma.heartbeat import HeartbeatLease, HeartbeatLeases
 from lemma.leases import Leases, LockLease, locked
-from lemma.shards import EPOCH_FILE, RunLock, disk_errors, write_whole
+from lemma.shards.files import disk_errors, write_whole
+from lemma.shards.folder import EPOCH_FILE
+from lemma.shards.lock import RunLock
 from lemma.storage.mirror import Mirror
 from lemma.storage.objects import Objects, open_objects
 from lemma.storage.pushing import Pusher

@@ -17,7 +17,9 @@ from pathlib import Path
 
 from lemma.records import Trajectory
 from lemma.runfile import write_runfile
-from lemma.shards import Manifest, StageFolder, to_line, write_whole
+from lemma.shards.files import to_line, write_whole
+from lemma.shards.folder import StageFolder
+from lemma.shards.manifest import Manifest
 from tests.conftest import ROOT
 from tests.exports.builders import config_of, many, problem_of, trajectory_of
 

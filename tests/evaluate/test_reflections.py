@@ -11,7 +11,7 @@ import pytest
 from lemma.evaluate.reflections import find_reflections, judge_start
 from lemma.pipeline import Pipeline
 from lemma.records import Problem, Trajectory
-from lemma.shards import read_records
+from lemma.shards.files import read_records
 from tests.conftest import ROOT, example_config
 
 QUESTION = "Sue ate 4 times as many cookies as her sister, who ate 5 on Monday and 13 on Tuesday. How many did Sue eat?"

@@ -22,7 +22,9 @@ from lemma.records import (
     make_id,
 )
 from lemma.runfile import write_runfile
-from lemma.shards import Manifest, StageFolder, to_line, write_json, write_whole
+from lemma.shards.files import to_line, write_json, write_whole
+from lemma.shards.folder import StageFolder
+from lemma.shards.manifest import Manifest
 from lemma.stages.base import SampleUnit
 from lemma.stagework import tally_keys
 

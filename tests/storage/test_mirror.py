@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from lemma.errors import RunError, StorageError
-from lemma.shards import Manifest, StageFolder, write_whole
+from lemma.shards.files import write_whole
+from lemma.shards.folder import StageFolder
+from lemma.shards.manifest import Manifest
 from lemma.storage.mirror import Mirror
 from lemma.storage.objects import Entry, Objects, open_objects
 
