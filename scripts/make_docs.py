@@ -4,13 +4,12 @@ Usage::
 
     python scripts/make_docs.py [FOLDER]      (default: docs)
 
-A key's meaning is the docstring under it in ``lemma/config.py``; a reason's stands in ``lemma/reasons.py``.
+A key's meaning is the docstring under it in ``lemma/config/``; a reason's stands in ``lemma/reasons.py``.
 """
 
 from __future__ import annotations
 
 import ast
-import inspect
 import json
 import sys
 import types
@@ -47,9 +46,11 @@ GROUPS: Mapping[str, tuple[str, str, Mapping[str, Reason]]] = {
 
 
 def docstrings() -> dict[tuple[str, str], str]:
-    """(class, key) → the docstring under that key in ``lemma/config.py``, on one line."""
+    """(class, key) → the docstring under that key in ``lemma/config/``, on one line."""
     found: dict[tuple[str, str], str] = {}
-    for node in ast.parse(inspect.getsource(config)).body:
+    files = sorted(Path(config.__file__).parent.glob("*.py"))
+    nodes = [node for path in files for node in ast.parse(path.read_text(encoding="utf-8")).body]
+    for node in nodes:
         if not isinstance(node, ast.ClassDef):
             continue
         for key, text in zip(node.body, node.body[1:], strict=False):
@@ -110,7 +111,7 @@ def _meaning(owner: type[config.Section], key: str, texts: Mapping[tuple[str, st
     for one in owner.__mro__:
         if (text := texts.get((one.__name__, key))) is not None:
             return text
-    raise SystemExit(f"lemma/config.py: {owner.__name__}.{key} has no docstring under it")
+    raise SystemExit(f"lemma/config/: {owner.__name__}.{key} has no docstring under it")
 
 
 def key_rows(
@@ -138,7 +139,7 @@ def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
 def configuration() -> str:
     """The page of every configuration key."""
     head = ("key", "type", "default", "kind", "meaning")
-    return f"""{MADE.format(source="lemma/config.py")}
+    return f"""{MADE.format(source="lemma/config/")}
 
 # Every configuration key
 
