@@ -62,29 +62,33 @@ class Http:
     """
 
     def __init__(self) -> None:
-        self._routes: dict[Call, Route] = {}
         self._idle: dict[Any, list[_Connection]] = {}
         self._all: set[_Connection] = set()
         self._hosts: dict[tuple[str, int], tuple[float, asyncio.Task[Any]]] = {}
         self._proxies = urllib.request.getproxies()
         self._turn = -1
 
-    async def post(self, call: Call, body: bytes, timeout_s: float) -> Answer:
+    def route(self, call: Call) -> Route:
+        """The way there, to be kept: it is the same for all calls to one place.
+
+        Raises:
+            ValueError: there is no way to such an address, or through such a proxy.
+        """
+        return Route(call, self._proxies)
+
+    async def post(self, route: Route, body: bytes, timeout_s: float) -> Answer:
         """Makes a call; any status is an answer.
 
         Args:
-            call: where to.
+            route: where to.
             body: of the request.
             timeout_s: for all of it, from the connection to the last byte.
 
         Raises:
             Broken: no connection, or it was broken off.
             TimeoutError: it took longer; its words say what did.
-            ValueError: there is no way to such an address, or through such a proxy.
+            ValueError: there is no such host.
         """
-        route = self._routes.get(call)
-        if route is None:
-            route = self._routes[call] = Route(call, self._proxies)
         doing = "connection"
         try:
             async with asyncio.timeout(timeout_s):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import openai
 
     from lemma.teacher.package import Package
-    from lemma.teacher.route import Call
+    from lemma.teacher.route import Route
     from lemma.teacher.transport import Wire
 
 MAX_RETRY_AFTER_S = 3600.0
@@ -64,7 +64,7 @@ class OpenAITeacher(PacedTeacher):
         self._cap_name = "max_tokens"
         self._wire: Wire | None = None
         self._packages: dict[str, Package] = {}
-        self._calls: dict[tuple[str, str], Call] = {}
+        self._routes: dict[tuple[str, str], Route] = {}
 
     def _package(self, address: Address) -> Package:
         from lemma.teacher.package import Package
@@ -74,14 +74,14 @@ class OpenAITeacher(PacedTeacher):
             self._packages[address.url] = Package(address.url or None, self._key, endpoint.headers, endpoint.model)
         return self._packages[address.url]
 
-    async def _form(self, address: Address, path: str) -> Call:
+    async def _find_route(self, wire: Wire, address: Address, path: str) -> Route:
         from lemma.teacher.transport import plain_call
 
         call = plain_call(address.url or None, path, self._key, self._endpoint.headers)
         if call is None:
             call = await self._package(address).form(path)
-        self._calls[address.url, path] = call
-        return call
+        route = self._routes[address.url, path] = wire.route(call)
+        return route
 
     async def _call(self, request: Request, address: Address) -> tuple[Reply, RateLimits | None]:
         """Makes one call.
@@ -95,9 +95,9 @@ class OpenAITeacher(PacedTeacher):
 
             self._wire = Wire(self._endpoint.timeout_s)
         path = "/completions" if request.sampling.get("api") == "completions" else "/chat/completions"
-        call = self._calls.get((address.url, path)) or await self._form(address, path)
+        route = self._routes.get((address.url, path)) or await self._find_route(self._wire, address, path)
         cap_name = self._cap_name
-        answer = await self._wire.post(call, encode_body(request, cap_name))
+        answer = await self._wire.post(route, encode_body(request, cap_name))
         limits = read_limits(answer.headers)
         if answer.status == 200:
             return read_reply(request, answer.content), limits

@@ -47,6 +47,7 @@ class Route:
     """How calls reach where they go.
 
     Attributes:
+        url: where they go.
         key: connections with the same one may be used for each other's calls.
         hop: host and port to connect to: the address's own, or its proxy's.
         tunnel: what opens a way through the proxy, or nothing.
@@ -54,6 +55,7 @@ class Route:
     """
 
     def __init__(self, call: Call, proxies: Mapping[str, str]) -> None:
+        self.url = call.url
         url = urlsplit(call.url)
         port = _port(url)
         self.is_tls = url.scheme == "https"

@@ -15,7 +15,7 @@ from lemma import __version__
 from lemma.errors import TeacherError
 from lemma.teacher.base import CallFailed
 from lemma.teacher.http import Answer, Broken, Http
-from lemma.teacher.route import Call
+from lemma.teacher.route import Call, Route
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 USER_AGENT = f"lemma/{__version__}"
@@ -32,7 +32,18 @@ class Wire:
         self._timeout_s = timeout_s
         self._http = Http()
 
-    async def post(self, call: Call, body: bytes) -> Answer:
+    def route(self, call: Call) -> Route:
+        """The way to where a call goes, to be kept.
+
+        Raises:
+            TeacherError: nothing can be sent there at all.
+        """
+        try:
+            return self._http.route(call)
+        except ValueError as error:
+            raise _unusable(call.url, error) from None
+
+    async def post(self, route: Route, body: bytes) -> Answer:
         """Makes a call; any status is an answer.
 
         Raises:
@@ -40,13 +51,13 @@ class Wire:
             TeacherError: nothing can be sent there at all.
         """
         try:
-            return await self._http.post(call, body, self._timeout_s)
+            return await self._http.post(route, body, self._timeout_s)
         except TimeoutError as error:
             raise CallFailed(str(error), kind="timeout") from None
         except Broken as error:
             raise CallFailed(f"Connection error: {error}", kind="connection") from None
         except ValueError as error:
-            raise _unusable(call.url, error) from None
+            raise _unusable(route.url, error) from None
 
     async def close(self) -> None:
         """Closes the connections."""

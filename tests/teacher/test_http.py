@@ -91,7 +91,7 @@ def post(talk: Talk, count: int = 1, timeout_s: float = 20) -> tuple[list[Answer
         async with Server(talk) as server:
             for _ in range(count):
                 try:
-                    found.append(await client.post(server.call(), b"{}", timeout_s))
+                    found.append(await client.post(client.route(server.call()), b"{}", timeout_s))
                 except (Broken, TimeoutError) as error:
                     found.append(error)
                 await asyncio.sleep(0.02)  # what follows an answer may come a little later
@@ -151,10 +151,10 @@ def test_what_comes_unasked_between_two_calls_is_not_the_second_ones_answer() ->
 
         client = Http()
         async with Server(talk) as server:
-            first = await client.post(server.call(), b"{}", 20)
+            first = await client.post(client.route(server.call()), b"{}", 20)
             await is_sent.wait()
             await asyncio.sleep(0.05)  # the loop looks at its sockets
-            second = await client.post(server.call(), b"{}", 20)
+            second = await client.post(client.route(server.call()), b"{}", 20)
             await client.close()
             return [first.content, second.content], server.connections
 
@@ -237,13 +237,13 @@ def test_calls_at_once_have_a_connection_each_and_a_call_that_is_given_up_closes
 
         client = Http()
         async with Server(talk) as server:
-            tasks = [asyncio.create_task(client.post(server.call(), b"x", 20)) for _ in range(20)]
+            tasks = [asyncio.create_task(client.post(client.route(server.call()), b"x", 20)) for _ in range(20)]
             await asked.wait()
             tasks[0].cancel()
             go_on.set()
             await asyncio.gather(*tasks, return_exceptions=True)
             first = server.connections
-            await asyncio.gather(*[client.post(server.call(), b"x", 20) for _ in range(20)])
+            await asyncio.gather(*[client.post(client.route(server.call()), b"x", 20) for _ in range(20)])
             await client.close()
             return first, server.connections
 
@@ -262,8 +262,8 @@ def test_the_request_is_what_the_call_says_and_framing_is_ours() -> None:
         client = Http()
         async with Server(talk) as server:
             headers = (("X-A", "b"), ("Content-Length", "999"), ("Transfer-Encoding", "chunked"))
-            await client.post(server.call("/v1/a b?c=d%20e", headers), b"{}", 20)
-            await client.post(server.call("", (("Host", "other.example"),)), b"\xc3\xa9", 20)
+            await client.post(client.route(server.call("/v1/a b?c=d%20e", headers)), b"{}", 20)
+            await client.post(client.route(server.call("", (("Host", "other.example"),))), b"\xc3\xa9", 20)
             await client.close()
         return [one.replace(b":%d\r\n" % server.port, b"\r\n") for one in seen]
 
@@ -304,7 +304,7 @@ def test_a_host_without_connection_says_which() -> None:
         words = []
         for host in ("127.0.0.1:1", "host.invalid"):
             with pytest.raises(Broken) as caught:
-                await client.post(Call(f"http://{host}/", ()), b"", 20)
+                await client.post(client.route(Call(f"http://{host}/", ())), b"", 20)
             words.append(str(caught.value))
         await client.close()
         return words[0], words[1]
@@ -350,7 +350,7 @@ async def ask_by_tls(certificate: Path, proxied: Callable[[int], Awaitable[None]
         await proxied(server.port)
     client = Http()
     try:
-        return await client.post(Call(f"https://localhost:{server.port}/v1", ()), b"{}", 20)
+        return await client.post(client.route(Call(f"https://localhost:{server.port}/v1", ())), b"{}", 20)
     finally:
         await client.close()
         await server.__aexit__()
@@ -416,4 +416,4 @@ def test_a_proxy_of_another_kind_is_told_at_once(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1080")
     monkeypatch.setenv("no_proxy", "")
     with pytest.raises(ValueError, match="socks5://, and only http:// can be used"):
-        asyncio.run(Http().post(Call("http://host.invalid/", ()), b"", 20))
+        Http().route(Call("http://host.invalid/", ()))
