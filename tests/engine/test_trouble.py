@@ -21,7 +21,7 @@ import pytest
 from lemma.engine import Engine
 from lemma.errors import DiskError, LemmaError, RunError, TeacherError
 from lemma.stages.base import Reply, Request
-from lemma.teacher.base import CallFailed
+from lemma.teacher.base import CallFailed, Teacher
 from lemma.teacher.paced import PacedTeacher
 from lemma.teacher.pool import Address, Pool
 from lemma.teacher.retry import RetryPolicy
@@ -39,6 +39,12 @@ class ToyTeacher(PacedTeacher):
         self._failed: Counter[str] = Counter()
         self.in_flight: set[str] = set()
         self.answered: list[str] = []
+
+    def claim(self, request: Request) -> Any | None:
+        return None if self._source.random() < 0.1 else super().claim(request)
+
+    def wait_s(self) -> float:
+        return 0.001
 
     async def _call(self, request: Request, address: Address) -> tuple[Reply, None]:
         assert request.key not in self.in_flight, "the very same is asked twice at once"
@@ -65,6 +71,31 @@ class ToyTeacher(PacedTeacher):
         pass
 
 
+class OneRoom(PacedTeacher):
+    """Its first call fails, and there is no room for the second one at first."""
+
+    def __init__(self) -> None:
+        super().__init__(Pool([""], 1, None, None))
+        self._claims = 0
+        self.called: list[str] = []
+
+    def claim(self, request: Request) -> Any | None:
+        self._claims += 1
+        return None if self._claims == 2 else super().claim(request)
+
+    def wait_s(self) -> float:
+        return 0.05  # by then the first may be asked again
+
+    async def _call(self, request: Request, address: Address) -> tuple[Reply, None]:
+        self.called.append(request.key)
+        if len(self.called) == 1:
+            raise CallFailed("no luck", retry_after_s=0.001)
+        return Reply(request.key, "yes", "stop"), None
+
+    async def close(self) -> None:
+        pass
+
+
 class Impatient(RetryPolicy):
     """Waits for next to nothing, so that hundreds of failures take no time."""
 
@@ -80,7 +111,7 @@ def make_parts(folder: Path, seed: int) -> list[ToyPart]:
     return [ToyPart(number, folder, [source.choice(words) for _ in range(size)]) for number, size in enumerate(sizes)]
 
 
-def work(parts: Sequence[ToyPart], teacher: ToyTeacher, concurrency: int, engines: list[Engine]) -> Silent:
+def work(parts: Sequence[ToyPart], teacher: Teacher, concurrency: int, engines: list[Engine]) -> Silent:
     meter = Silent()
     engine = Engine(ToyStage(), parts, teacher, meter, concurrency, retry=Impatient())
     engines.append(engine)
@@ -144,3 +175,11 @@ def test_any_order_of_twins_failures_and_stops_ends_in_the_same_parts(tmp_path: 
     assert all(times <= where[key] for key, times in paid.items()), "a reply on disk was asked for again"
     assert all_lines(parts) == all_lines(undisturbed)
     assert [part.times_finished for part in parts] == [1] * len(parts)
+
+
+def test_what_there_was_no_room_for_is_not_asked_once_its_twin_was_answered(tmp_path: Path) -> None:
+    part = ToyPart(0, tmp_path, ["twin", "twin"])
+    teacher = OneRoom()
+    work([part], teacher, 1, [])
+    assert part.times_finished == 1
+    assert teacher.called == keys_in(tmp_path)["0.jsonl"] * 2, "one call failed, one served both"
