@@ -20,12 +20,13 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from lemma.errors import RunError
+from lemma.holders import TOLD_S, Other, since, waiting_alone
 from lemma.shards.files import disk_errors
 from lemma.shards.folder import folder_epoch
 from lemma.shards.lock import RunLock
@@ -33,15 +34,6 @@ from lemma.shards.lock import RunLock
 FOLDER = ".leases"
 _BUSY_S = 2.0
 """How long the last one out may take to tidy up."""
-
-
-class Other(NamedTuple):
-    """A process that works on the same run."""
-
-    member: str
-    """See `Leases.member`."""
-    words: str
-    """Who it is, for people."""
 
 
 class Lease(Protocol):
@@ -67,6 +59,8 @@ class Leases(Protocol):
     """This process's name among them, short and fit for a file's; the same after it is started again."""
     is_shared: bool
     """Whether others may work on the run at the same time."""
+    place: str
+    """The run, as commands are given it."""
 
     def join(self) -> None:
         """Begins to work on the run: no ordinary command may work on it from now on.
@@ -85,7 +79,7 @@ class Leases(Protocol):
         ...
 
     def others(self) -> list[Other]:
-        """The other processes that are enrolled and alive."""
+        """The other processes that are alive, those that are not enrolled yet among them."""
         ...
 
     def alone(self) -> AbstractContextManager[None]:
@@ -96,12 +90,16 @@ class Leases(Protocol):
         """Takes a part; None where somebody else has it. Never waits."""
         ...
 
+    def holder(self, stage: str, part: int) -> str:
+        """Who has a part, and since when, for people; empty where nobody seems to."""
+        ...
+
     def is_held(self) -> bool:
         """Whether all that this process took is still its own; cheap, also in processes forked from it."""
         ...
 
     def publish(self, *paths: Path) -> None:
-        """Files that this process wrote into the run's folder are there for the others from now on."""
+        """Files that this process wrote into the run's folder are there for the others, now or soon."""
         ...
 
     def refresh(self) -> None:
@@ -120,6 +118,17 @@ class LockLease:
         """The kernel keeps it as long as the process lives."""
         return self._descriptor is not None
 
+    def write(self, text: str) -> None:
+        """Notes in the file who has it.
+
+        Raises:
+            DiskError: it cannot be written.
+        """
+        if self._descriptor is not None:
+            with disk_errors(Path(FOLDER)):
+                os.ftruncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, text.encode(), 0)
+
     def release(self) -> None:
         """Closes the file, and so frees it."""
         if self._descriptor is not None:
@@ -133,12 +142,15 @@ class LockLeases:
     Args:
         run: the run's folder, the same for all of them.
         member: see `Leases`.
+        say: takes a line for the person.
     """
 
     is_shared = True
 
-    def __init__(self, run: Path, member: str = "") -> None:
+    def __init__(self, run: Path, member: str = "", say: Callable[[str], None] = lambda line: None) -> None:
         self.member = member
+        self.place = str(run)
+        self._say = say
         self._folder = run / FOLDER
         self._lock = RunLock(run, is_shared=True, who=who(member))
         self._enrolled: LockLease | None = None
@@ -159,15 +171,22 @@ class LockLeases:
 
     def enrol(self) -> None:
         """See `Leases.enrol`."""
+        self._show(is_enrolled=True)
+
+    def _show(self, is_enrolled: bool) -> None:
+        """Has a file of its own, locked, that says who it is."""
+        if self._enrolled is None:
+            self._enrolled = LockLease(self._own_file())
+        self._enrolled.write(f"{self.member}\n{who(self.member)}\n{'enrolled' if is_enrolled else ''}\n")
+
+    def _own_file(self) -> int:
         folder = self._folder / "processes"
         names = (f"{socket.gethostname()}-{os.getpid()}-{number}" for number in itertools.count())
         for self._own in (folder / name for name in names):  # containers may share host and process number
             if (descriptor := locked(self._own)) is not None:
                 break
         assert descriptor is not None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{self.member}\n{who(self.member)}\n".encode(), 0)
-        self._enrolled = LockLease(descriptor)
+        return descriptor
 
     def leave(self) -> None:
         """See `Leases.leave`."""
@@ -183,17 +202,42 @@ class LockLeases:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """See `Leases.alone`."""
-        descriptor = locked(self._folder / "alone", is_waiting=True)
-        assert descriptor is not None
+        if self.member and self._enrolled is None:
+            self._show(is_enrolled=False)  # whoever counts on this process sees that it has come
+        lease = LockLease(self._wait_for(self._folder / "alone"))
+        lease.write(f"{who(self.member)}\n")
         try:
             yield
         finally:
-            os.close(descriptor)
+            lease.release()
+
+    def _wait_for(self, path: Path) -> int:
+        """A file's lock, however long that takes; after a while it is told who has it."""
+        began_s = time.monotonic()
+        while (descriptor := locked(path)) is None:
+            if time.monotonic() - began_s > TOLD_S:
+                self._say(waiting_alone(self.place, _named(path)))
+                descriptor = locked(path, is_waiting=True)
+                assert descriptor is not None
+                break
+            time.sleep(0.05)
+        return descriptor
 
     def take(self, stage: str, part: int) -> LockLease | None:
         """See `Leases.take`."""
-        descriptor = locked(self._folder / stage / f"part-{part:05d}")
-        return None if descriptor is None else LockLease(descriptor, folder_epoch(self._folder.parent))
+        descriptor = locked(self._part(stage, part))
+        if descriptor is None:
+            return None
+        lease = LockLease(descriptor, folder_epoch(self._folder.parent))
+        lease.write(f"{who(self.member)}\n")
+        return lease
+
+    def holder(self, stage: str, part: int) -> str:
+        """See `Leases.holder`."""
+        return _named(self._part(stage, part))
+
+    def _part(self, stage: str, part: int) -> Path:
+        return self._folder / stage / f"part-{part:05d}"
 
     def is_held(self) -> bool:
         """The kernel keeps locks as long as the process lives."""
@@ -219,6 +263,15 @@ def who(member: str) -> str:
     return f"process {os.getpid()} on {socket.gethostname()}" + (f" ({member})" if member else "")
 
 
+def _named(path: Path) -> str:
+    """Who noted itself in a locked file, see `Leases.holder`."""
+    try:
+        words, _, _ = path.read_text(errors="replace")[:500].partition("\n")
+        return since(words.strip() or "another process", path.stat().st_mtime)
+    except OSError:  # it ended, and the folder went
+        return ""
+
+
 def at_work(run: Path, but: Path | None = None) -> list[Other]:
     """The processes that work on a run together and are alive, for those who look from outside as well.
 
@@ -235,8 +288,9 @@ def at_work(run: Path, but: Path | None = None) -> list[Other]:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                member, _, words = os.read(descriptor, 500).decode(errors="replace").partition("\n")
-                found.append(Other(member, words.strip() or "another process"))
+                lines = [*os.read(descriptor, 500).decode(errors="replace").splitlines(), "", "", ""]
+                is_enrolled, came_s = lines[2] == "enrolled", os.fstat(descriptor).st_mtime
+                found.append(Other(lines[0], lines[1].strip() or "another process", is_enrolled, came_s))
             finally:
                 os.close(descriptor)
     return found

@@ -12,12 +12,14 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from hashlib import blake2b
 
 from lemma.errors import Incomplete, RunError
+from lemma.holders import FREEING, TOLD_S
 from lemma.leases import Lease, Leases
 from lemma.sharding import Shard
 from lemma.stagework import WorkPart
 
 PATIENCE_S = 10.0
 """How long a shard may show no process before the others believe that none is coming."""
+MOST_NAMED = 4
 _FIRST_LOOK_S = 0.05
 _LAST_LOOK_S = 2.0
 
@@ -30,6 +32,7 @@ class Together:
         shard: whose parts this process sees to; None: those of all.
         say: takes a line for the person.
         patience_s: see `PATIENCE_S`.
+        told_s: how long somebody is waited for before a line says who.
     """
 
     def __init__(
@@ -38,11 +41,13 @@ class Together:
         shard: Shard | None,
         say: Callable[[str], None],
         patience_s: float = PATIENCE_S,
+        told_s: float = TOLD_S,
     ) -> None:
         self.leases = leases
         self.shard = shard
         self._say = say
         self._patience_s = patience_s
+        self._told_s = told_s
         self._stack = ExitStack()
 
     @property
@@ -68,7 +73,7 @@ class Together:
             stack.callback(self.leases.leave)
             with self.leases.alone():
                 self.leases.refresh()
-                others = self.leases.others()
+                others = [other for other in self.leases.others() if other.is_enrolled]
                 forms = {other.member.partition("-of-")[2] for other in others} - {""}
                 if self.shard is not None and forms - {str(self.shard.count)}:
                     raise RunError(
@@ -88,13 +93,11 @@ class Together:
 
     def _wait_for_shard(self, leases: Leases, shard: Shard) -> Lease:
         """Where two are given the same shard the second waits: it has one share of the limits, and one owner."""
-        looks = _Looks()
-        is_told = False
-        while (lease := leases.take(f"shards-{shard.count}", shard.index - 1)) is None:
-            if not is_told and looks.waited_s > 1:
-                self._say(f"shard {shard}: another process works on it; waiting for that to end")
-                is_told = True
-            looks.wait()
+        stage, part = f"shards-{shard.count}", shard.index - 1
+        looks = _Looks(min(1.0, self._told_s))
+        while (lease := leases.take(stage, part)) is None:
+            if looks.wait() and (holder := leases.holder(stage, part)):
+                self._say(f"shard {shard}: {holder} works on it; waiting for that to end; {FREEING}")
         return lease
 
     def alone(self) -> AbstractContextManager[None]:
@@ -125,7 +128,7 @@ class Together:
         if self.leases is None:
             return ask([open_part(number) for number in numbers])
         ask([open_part(number) for number in self._rotated(numbers)])
-        looks = _Looks()
+        looks = _Looks(self._told_s)
         left = self._rotated(numbers)
         while left := [number for number in left if not is_done(number)]:
             self.leases.refresh()
@@ -133,10 +136,26 @@ class Together:
                 part = open_part(number)
                 if part.claim():  # its owner is gone
                     ask([part, *(open_part(other) for other in left if other != number)])
-                    looks = _Looks()
+                    looks = _Looks(self._told_s)
                     break
             else:
-                looks.wait()
+                if looks.wait():
+                    stage = part.work.stage.name
+                    self._tell(f"{stage} of {_some(left)}", [self.leases.holder(stage, number) for number in left])
+
+    def _tell(self, what: str, holders: Iterable[str]) -> None:
+        """Says whom this process waits for; nothing where nobody seems to be there."""
+        words = [holder.rstrip(",") for holder in dict.fromkeys(holders) if holder]
+        if words:
+            more = f" and {len(words) - MOST_NAMED} more" if len(words) > MOST_NAMED else ""
+            self._say(f"waiting for {what}, which others have: {'; '.join(words[:MOST_NAMED])}{more}; {FREEING}")
+
+    def _tell_shards(self, left: Sequence[int]) -> None:
+        """Says which processes of other shards this one waits for."""
+        assert self.leases is not None
+        assert self.shard is not None
+        members = {Shard.of(part, self.shard.count).member for part in left}
+        self._tell(_some(left), [other.told() for other in self.leases.others() if other.member in members])
 
     def _rotated(self, numbers: Sequence[int]) -> list[int]:
         """Each process begins elsewhere, so that they seldom come to the same part at the same time."""
@@ -163,12 +182,13 @@ class Together:
         if self.leases is None or self.shard is None:
             return  # what this process sees to is all there is
         gone = _Gone(self, self._patience_s)
-        looks = _Looks()
+        looks = _Looks(self._told_s)
         left = missing(range(parts))
         while left:
             if gone.look(left) is not None:
                 raise Incomplete(told(left))
-            looks.wait()
+            if looks.wait():
+                self._tell_shards(left)
             self.leases.refresh()
             left = missing(left)
 
@@ -184,13 +204,14 @@ class Together:
         if self.leases is None or self.shard is None:
             return
         gone = _Gone(self, self._patience_s)
-        looks = _Looks()
+        looks = _Looks(self._told_s)
         left: list[int] = list(range(parts))
         while left := [number for number in left if not is_done(number)]:
             index = gone.look(left)
             lease = None if index is None else self.leases.take(f"shards-{self.shard.count}", index - 1)
             if index is None or lease is None:
-                looks.wait()
+                if looks.wait():
+                    self._tell_shards(left)
                 self.leases.refresh()
                 continue
             shard = Shard(index, self.shard.count)
@@ -225,13 +246,25 @@ class _Gone:
 
 
 class _Looks:
-    """The pauses between looks at what others do: short at first."""
+    """The pauses between looks at what others do: short at first.
 
-    def __init__(self) -> None:
-        self.waited_s = 0.0
+    Args:
+        told_s: how long is waited before it is told.
+    """
 
-    def wait(self) -> None:
-        """Pauses."""
-        pause_s = min(_LAST_LOOK_S, max(_FIRST_LOOK_S, self.waited_s / 4))
+    def __init__(self, told_s: float) -> None:
+        self._told_s = told_s
+        self._waited_s = 0.0
+
+    def wait(self) -> bool:
+        """Pauses; whether it is time, once, to say for whom."""
+        pause_s = min(_LAST_LOOK_S, max(_FIRST_LOOK_S, self._waited_s / 4))
         time.sleep(pause_s)
-        self.waited_s += pause_s
+        self._waited_s += pause_s
+        return self._waited_s - pause_s < self._told_s <= self._waited_s
+
+
+def _some(parts: Sequence[int]) -> str:
+    """Numbers of parts, in words."""
+    more = f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else ""
+    return f"part{'s' if len(parts) > 1 else ''} {', '.join(map(str, parts[:MOST_NAMED]))}{more}"

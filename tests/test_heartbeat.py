@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -154,6 +155,45 @@ def test_a_process_that_comes_is_seen_soon_though_leases_last_long(store: Folder
         with joined(store, "2", 1e6):
             until(lambda: [other.member for other in one.others()] == ["2"])
         until(lambda: one.others() == [])
+
+
+def test_a_process_that_comes_is_seen_before_it_has_opened_the_run(store: FolderStore) -> None:
+    coming = HeartbeatLeases(store, "2")
+    with joined(store, "1") as one:
+        coming.join()
+        until(lambda: [(other.member, other.is_enrolled) for other in one.others()] == [("2", False)])
+        coming.enrol()
+        until(lambda: [other.is_enrolled for other in one.others()] == [True])
+        coming.leave()
+
+
+def test_who_gave_a_part_back_may_take_it_again_before_others_have_heard_of_it(store: FolderStore) -> None:
+    unreached = Clockless(store)
+    with joined(unreached, "1") as one, joined(store, "2") as two:
+        lease = one.take("analyze", 0)
+        assert lease is not None
+        unreached.is_down = True
+        lease.release()
+        unreached.is_down = False
+        assert two.take("analyze", 0) is None
+        again = one.take("analyze", 0)
+        assert again is not None
+        assert (again.epoch, again.is_passed_on) == (0, False)
+        one.free(lease)  # the word of the first time comes late, and changes nothing
+        assert two.take("analyze", 0) is None
+        again.release()
+        assert two.take("analyze", 0) is not None
+
+
+def test_a_holder_is_told_by_number_machine_and_time(store: FolderStore) -> None:
+    with joined(store, "1-of-2") as one, joined(store, "2-of-2") as two:
+        lease = one.take("analyze", 0)
+        assert lease is not None
+        told = rf"process {os.getpid()} on .+ \(1-of-2\), since [0-9:]{{8}},"
+        assert re.fullmatch(told, two.holder("analyze", 0))
+        assert [bool(re.fullmatch(told, other.told())) for other in two.others()] == [True]
+        lease.release()
+        assert two.holder("analyze", 0) == two.holder("analyze", 1) == ""
 
 
 def test_many_processes_share_parts_without_overlap(tmp_path: Path) -> None:

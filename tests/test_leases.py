@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,6 +103,32 @@ def test_each_sees_the_others_that_are_alive_and_so_does_status(tmp_path: Path) 
         assert leases.others() == []
     leases.leave()
     assert (at_work(run), holder(run)) == ([], None)
+
+
+def test_a_process_that_waits_for_another_is_seen_before_it_has_opened_the_run(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    leases, coming = joined(run, "1-of-2"), LockLeases(run, "2-of-2")
+    coming.join()
+    with coming.alone():
+        assert [(one.member, one.is_enrolled) for one in leases.others()] == [("2-of-2", False)]
+        coming.enrol()
+        assert [one.is_enrolled for one in leases.others()] == [True]
+    coming.leave()
+    assert leases.others() == []
+    leases.leave()
+
+
+def test_a_holder_is_told_by_number_machine_and_time(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    leases, second = joined(run, "1-of-2"), joined(run, "2-of-2")
+    lease = leases.take("analyze", 3)
+    assert lease is not None
+    told = rf"process {os.getpid()} on .+ \(1-of-2\), since [0-9:]{{8}},"
+    assert re.fullmatch(told, second.holder("analyze", 3))
+    assert [bool(re.fullmatch(told, other.told())) for other in second.others()] == [True]
+    assert second.holder("analyze", 4) == ""
+    leases.leave()
+    second.leave()
 
 
 def test_an_ordinary_command_and_processes_with_leases_keep_each_other_out(tmp_path: Path) -> None:

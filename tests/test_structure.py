@@ -36,7 +36,7 @@ LAYERS = [
     {"stages"},
     {"evaluate.stage"},
     # disk
-    {"shards", "sharding"},
+    {"shards", "sharding", "holders"},
     {"leases"},
     {"heartbeat"},
     {"storage"},

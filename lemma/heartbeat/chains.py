@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any, Final
 
 import orjson
 
 from lemma.heartbeat.presence import Presence
 from lemma.heartbeat.store import ConditionalStore
+from lemma.holders import since
 
 _NAME: Final = re.compile(r"(.+)\.g([0-9]{5,9})", re.ASCII)
 
@@ -48,6 +50,14 @@ class Chains:
         tree = {} if name is None else self.tree(name)
         return None if tree.get("is_released") else tree.get("owner")
 
+    def holder(self, stem: str) -> str:
+        """Who has a lease, and since when, for people; empty where it is free."""
+        name = self.last(stem)
+        tree = {"is_released": True} if name is None else self.tree(name)
+        since_s = tree.get("since_s")
+        words = str(tree.get("words") or "another process")
+        return "" if tree.get("is_released") else since(words, since_s if isinstance(since_s, float) else 0.0)
+
     def make(self, name: str, epoch: int) -> bool:
         """Makes this process the owner; False where another one was quicker."""
         return self._store.create(name, self._body(epoch))
@@ -63,7 +73,7 @@ class Chains:
     def _body(self, epoch: int, is_released: bool = False) -> bytes:
         me = self._presence.me
         tree = {"owner": self._presence.id, "epoch": epoch, "is_released": is_released, "folder": me.folder}
-        return orjson.dumps({**tree, "words": me.words})
+        return orjson.dumps({**tree, "words": me.words, "since_s": time.time()})
 
     # ── epochs ──
 

@@ -12,9 +12,10 @@ from lemma.errors import LemmaError, RunError
 from lemma.heartbeat.chains import Chains, stem_of
 from lemma.heartbeat.presence import Presence
 from lemma.heartbeat.store import ConditionalStore
-from lemma.leases import Other
+from lemma.holders import TOLD_S, Other, waiting_alone
 
 _POLL_S: Final = 0.2
+_LONGEST_POLL_S: Final = 2.0
 
 
 class HeartbeatLease:
@@ -28,6 +29,11 @@ class HeartbeatLease:
         """Of its object; empty: it needs none."""
         self.epoch = epoch
         self._is_released = False
+
+    @property
+    def is_released(self) -> bool:
+        """Whether this process needs it no more, though others may still have to hear of it."""
+        return self._is_released
 
     def is_held(self) -> bool:
         """See `lemma.leases.Lease.is_held`."""
@@ -63,7 +69,7 @@ class HeartbeatLeases:
         say: Callable[[str], None] = lambda line: None,
         place: str = "the run",
     ) -> None:
-        self._place = place
+        self.place = place
         self.member = member
         self.is_shared = not is_alone
         self.epoch = 0
@@ -81,11 +87,10 @@ class HeartbeatLeases:
         self._presence.begin()
         try:
             if not self.is_shared:
-                while (lease := self._take("run")) is None:
+                while self._take("run") is None:
                     self._refuse_living(self._chains.owner("run"))
                 for other in self._presence.registered():
                     self._refuse_living(other)
-                self._held[lease.name] = lease
             elif (owner := self._chains.owner("run")) and not self._presence.is_gone(owner):
                 self._refuse_living(owner)
             self.epoch = self._chains.epoch_now()
@@ -140,7 +145,7 @@ class HeartbeatLeases:
         while one is not None and first is not None and not presence.is_gone(one):
             now = presence.member(one)
             if now is not None and now.beat != first.beat:
-                raise RunError(f"{self._place}: in use by {now.words}; wait for it to end, or choose another")
+                raise RunError(f"{self.place}: in use by {now.words}; wait for it to end, or choose another")
             if not is_told:
                 self._say(f"{first.words} worked on it a moment ago; looking whether it still does")
                 is_told = True
@@ -154,9 +159,13 @@ class HeartbeatLeases:
         if not self.is_shared:
             yield
             return
+        began_s, is_told = time.monotonic(), False
         while (lease := self._take("alone")) is None:
-            time.sleep(_POLL_S)
-        self._held[lease.name] = lease
+            waited_s = time.monotonic() - began_s
+            if not is_told and waited_s > TOLD_S:
+                self._say(waiting_alone(self.place, self._chains.holder("alone")))
+                is_told = True
+            time.sleep(min(_LONGEST_POLL_S, max(_POLL_S, waited_s / 10)))
         try:
             yield
         finally:
@@ -166,17 +175,22 @@ class HeartbeatLeases:
         """See `lemma.leases.Leases.take`."""
         if not self.is_shared:
             return HeartbeatLease(self, "", self.epoch)
-        lease = self._take(f"{stage}/part-{part:05d}")
-        if lease is not None:
-            self._held[lease.name] = lease
-        return lease
+        return self._take(f"{stage}/part-{part:05d}")
 
     def give_back(self, lease: HeartbeatLease) -> None:
         """Has others know that a lease is free."""
-        self._held.pop(lease.name, None)
-        if lease.name:
-            with contextlib.suppress(LemmaError):  # it is free once this process has ended
-                self._chains.free(lease.name, lease.epoch)
+        with contextlib.suppress(LemmaError):  # it is free once this process has ended
+            self.free(lease)
+
+    def free(self, lease: HeartbeatLease) -> None:
+        """As `give_back`.
+
+        Raises:
+            LemmaError: the store cannot be reached; try again.
+        """
+        if lease.name in self._held:  # this process may have taken the part again since
+            self._chains.free(lease.name, lease.epoch)
+            del self._held[lease.name]
 
     def publish(self, *paths: Path) -> None:
         """Nothing to do: the folder is the others' as well."""
@@ -191,7 +205,7 @@ class HeartbeatLeases:
             RunError: this process may have been taken for dead.
         """
         if not self.is_held():
-            raise RunError(f"{self._place}: this process did not show itself for a while; the same command goes on")
+            raise RunError(f"{self.place}: this process did not show itself for a while; the same command goes on")
         chains, presence = self._chains, self._presence
         name = chains.last(stem)
         tree = {} if name is None else chains.tree(name)
@@ -199,17 +213,27 @@ class HeartbeatLeases:
             return None  # its name is there, and its words are just being written
         owner = None if name is None or tree.get("is_released") else str(tree.get("owner"))
         seen = None if owner is None else presence.member(owner)
-        if owner is not None and (owner == presence.id or not presence.is_gone(owner)):
+        is_mine = owner == presence.id
+        if name is not None and is_mine and (held := self._held.get(name)) is not None and not held.is_released:
+            return None
+        if owner is not None and not is_mine and not presence.is_gone(owner):
             return None
         before = tree.get("epoch")
         epoch = max(self.epoch, before if isinstance(before, int) else 0)
-        if owner is not None and "/" in stem and not presence.is_own_folder(tree.get("folder")):
+        if owner is not None and not is_mine and "/" in stem and not presence.is_own_folder(tree.get("folder")):
             epoch = chains.new_epoch()
         is_passed_on = name is not None and tree.get("owner") != presence.id
         lease = HeartbeatLease(self, chains.next(stem, name), epoch, is_passed_on)
         if not chains.make(lease.name, epoch):
             return None
-        if owner is not None and presence.member(owner) not in (seen, None):  # it woke up meanwhile
-            lease.release()
+        self._held[lease.name] = lease
+        if is_mine and name is not None:  # given back, and nobody has heard of that yet
+            self._held.pop(name, None)
+        elif owner is not None and presence.member(owner) not in (seen, None):  # it woke up meanwhile
+            self.free(lease)
             return None
         return lease
+
+    def holder(self, stage: str, part: int) -> str:
+        """See `lemma.leases.Leases.holder`."""
+        return self._chains.holder(f"{stage}/part-{part:05d}")

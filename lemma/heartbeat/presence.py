@@ -18,7 +18,7 @@ import orjson
 
 from lemma.errors import LemmaError
 from lemma.heartbeat.store import ConditionalStore
-from lemma.leases import Other
+from lemma.holders import Other
 
 BEATS: Final = 10
 """A process shows itself this often in its time to live."""
@@ -42,10 +42,16 @@ class Member:
     is_enrolled: bool = False
     beat: int = 0
     lease_s: float = 0.0
+    since_s: float = 0.0
+    """When it came, by its own clock, in seconds since 1970."""
 
     def body(self) -> bytes:
         """As an object."""
         return orjson.dumps(self)
+
+    def other(self) -> Other:
+        """As others see it."""
+        return Other(self.member, self.words, self.is_enrolled, self.since_s)
 
     @classmethod
     def read(cls, body: bytes) -> Member:
@@ -75,7 +81,7 @@ class Presence:
         self._has_successor = has_successor
         self.id = secrets.token_hex(8)
         words = f"process {os.getpid()} on {socket.gethostname()}" + (f" ({member})" if member else "")
-        self.me = Member(member, words, folder, False, 0, lease_s)
+        self.me = Member(member, words, folder, False, 0, lease_s, time.time())
         self._watched: dict[str, tuple[int, float]] = {}
         self._others: dict[str, tuple[float, Other | None]] = {}
         self._listed_s = -1e9
@@ -143,17 +149,16 @@ class Presence:
     # ── others ──
 
     def others(self) -> list[Other]:
-        """See `lemma.leases.Leases.others`; who is new is seen soon, at whom is known it looks now and then only."""
+        """See `lemma.leases.Leases.others`; who is new is seen soon, at who is enrolled it looks now and then only."""
         now, pause_s = time.monotonic(), self._lease_s / BEATS
         if now - self._listed_s > min(pause_s, LIST_S):
             ids, self._listed_s = self.registered(), now
             known, self._others = self._others, {}
             for one in ids:
                 looked_s, other = known.get(one, (-pause_s, None))
-                if other is None or now - looked_s > pause_s:
+                if other is None or not other.is_enrolled or now - looked_s > pause_s:
                     member = None if self.is_gone(one) else self.member(one)
-                    is_there = member is not None and member.is_enrolled
-                    looked_s, other = now, Other(member.member, member.words) if member and is_there else None
+                    looked_s, other = now, None if member is None else member.other()
                 self._others[one] = (looked_s, other)
         return [other for _, other in self._others.values() if other is not None]
 

@@ -75,7 +75,7 @@ class Pipeline:
             member = shard.member if shard is not None else ""
             store, lease_s = FolderStore(self._run / FOLDER), config.storage.lease_s
             return HeartbeatLeases(store, member, lease_s, shard is None, say=self._say, place=str(self._run))
-        return LockLeases(self._run, shard.member) if shard is not None else None
+        return LockLeases(self._run, shard.member, self._say) if shard is not None else None
 
     def __enter__(self) -> Pipeline:
         before = read_runfile(self._run)  # tells a folder that is no run before anything is put there
@@ -158,7 +158,8 @@ class Pipeline:
         shard, stages = self._together.shard, self.stages
         assert shard is not None
         stage = next((one for one in earlier if stages.left(one, parts)), earlier[-1])
-        command = f"lemma {self._command or stage} CONFIG -o {self._run} --shard"
+        place = self._run if self._together.leases is None else self._together.leases.place
+        command = f"lemma {self._command or stage} CONFIG -o {place} --shard"
         return f"{name} needs {stage} of all parts, and " + shard.told(stages.left(stage, parts), stages.parts, command)
 
     # ── the stages ──

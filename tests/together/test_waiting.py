@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +18,7 @@ from lemma.leases import LockLeases
 from lemma.pipeline import Options, Pipeline
 from lemma.sharding import Shard
 from lemma.together import Together
-from tests.conftest import MockServer, example_config
+from tests.conftest import ROOT, MockServer, example_config
 from tests.protocol.commands import run_lemma
 from tests.together.runs import Processes, end_of, make_case, wait_until
 
@@ -50,6 +55,62 @@ def test_parts_of_a_shard_that_has_a_process_are_waited_for(tmp_path: Path) -> N
     assert len(looks) == 10
     other.end()
     mine.end()
+
+
+def test_who_is_waited_for_for_long_is_told_once_and_how_it_is_freed(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    lines: list[str] = []
+    shard = Shard(1, 2)
+    mine = Together(LockLeases(run, shard.member), shard, lines.append, told_s=0.3)
+    mine.begin(lambda is_shared: None)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom lemma.leases import LockLeases\n"
+        "leases = LockLeases(Path(sys.argv[1]), '2-of-2')\nleases.join()\nleases.enrol()\nprint(flush=True)\ninput()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(run)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    try:
+        assert other.stdout is not None
+        other.stdout.readline()
+        other.send_signal(signal.SIGSTOP)
+        looks: list[int] = []
+
+        def missing(parts: Iterable[int]) -> list[int]:
+            looks.append(1)
+            if lines and len(looks) > 20:
+                other.kill()  # as it says
+                other.wait()
+                return []
+            return [1]
+
+        mine.wait_for(missing, 2, told)
+    finally:
+        other.kill()
+        other.communicate()
+    mine.end()
+    (line,) = lines
+    assert line.startswith(f"waiting for part 1, which others have: process {other.pid} on ")
+    assert re.search(r" \(2-of-2\), since [0-9:]{8}; .*`kill -CONT`.*`kill -KILL`", line)
+
+
+def test_who_has_the_same_shard_is_told(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    lines: list[str] = []
+    shard = Shard(1, 2)
+    first = together(run, 1, 2)
+    first.begin(lambda is_shared: None)
+
+    def say(line: str) -> None:
+        lines.append(line)
+        first.end()
+
+    second = Together(LockLeases(run, shard.member), shard, say, told_s=0.1)
+    second.begin(lambda is_shared: None)
+    second.end()
+    (line,) = lines
+    assert line.startswith(f"shard 1/2: process {os.getpid()} on ")
+    assert "kill -CONT" in line
 
 
 def test_all_that_work_together_share_it_out_alike(tmp_path: Path) -> None:
