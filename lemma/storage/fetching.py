@@ -25,13 +25,16 @@ class Fetching:
     def __init__(self, copy: Copy) -> None:
         self._copy = copy
 
-    def fetch(self, prefix: str = "", *, is_owned: bool = False, is_final: bool = True) -> bool:
+    def fetch(
+        self, prefix: str = "", *, is_owned: bool = False, is_final: bool = True, with_replies: bool = True
+    ) -> bool:
         """Brings the folder up to date with the storage.
 
         Args:
             prefix: only names that begin so.
             is_owned: whether nobody else has worked on the run since this folder did: then what is here counts.
             is_final: whether files that are here only, or were changed here, give way. Replies never do.
+            with_replies: whether replies are brought as well: those of a part matter to who works on it.
 
         Returns:
             Whether the storage has anything.
@@ -45,10 +48,10 @@ class Fetching:
         else:
             self._fetch_files(files, is_final)
             self._drop(files, prefix, is_final)
-        self._copy.state.pushed = {
-            name: end for name, end in self._copy.state.pushed.items() if not name.startswith(prefix)
-        }
-        each(self._fetch_replies, segments.items())
+        if with_replies:
+            pushed = self._copy.state.pushed
+            self._copy.state.pushed = {name: end for name, end in pushed.items() if not name.startswith(prefix)}
+            each(self._fetch_replies, segments.items())
         self._copy.state.is_whole = self._copy.state.is_whole or not prefix
         self._copy.save()
         return bool(files or segments)
@@ -58,7 +61,7 @@ class Fetching:
         for name, entry in files.items():
             known = self._copy.state.files.get(name)
             if known is None and "/" not in name and not (self._copy.folder / name).exists():
-                self._fetch_file((name, entry))  # a report, or a plan, that somebody made who only looked
+                self._fetch_present((name, entry, True))  # a report, or a plan, that somebody made who only looked
             elif known is None or known.tag != entry.tag:
                 self._copy.state.files[name] = Known(size=-1, mtime_ns=0, tag=entry.tag, sha256="")
         for name in self._copy.state.files.keys() - files.keys():
@@ -72,34 +75,51 @@ class Fetching:
             is_same = known is not None and local is not None and (known.size, known.mtime_ns) == local
             is_new = known is None or known.tag != entry.tag
             is_ours = local is not None and not is_same  # made here, and not sent yet
+            if known is not None and known.size < 0 and local is None:
+                is_new = True  # a manifest that came before one of its files: a listing is not of one moment
             if (is_new or not is_same) if is_final else (is_new and not is_ours):
                 wanted[name] = entry
         manifests = {name for name in wanted if name.endswith(".manifest")}
-        each(self._fetch_file, ((name, wanted[name]) for name in wanted.keys() - manifests))
-        each(self._fetch_file, ((name, wanted[name]) for name in sorted(manifests)))
+        each(self._fetch_present, ((name, wanted[name], is_final) for name in wanted.keys() - manifests))
+        each(self._fetch_present, ((name, wanted[name], is_final) for name in sorted(manifests)))
 
-    def _fetch_file(self, item: tuple[str, Entry]) -> None:
-        name, entry = item
+    def _fetch_present(self, item: tuple[str, Entry, bool]) -> None:
+        """As `_fetch_file`, of what may be replaced while it is fetched."""
+        name, entry, is_final = item
+        while not self._fetch_file(name, entry, is_final):
+            present = self._copy.objects.entry(name)
+            if present is None:
+                return  # removed meanwhile
+            if present == entry:
+                raise StorageError(f"{name}: not all of its {entry.size} bytes came; run the same command again")
+            entry = present
+
+    def _fetch_file(self, name: str, entry: Entry, is_final: bool) -> bool:
+        """Fetches a file as it was listed; False where something of another size came."""
         path = self._copy.folder / name
         temporary = path.with_name(f".{path.name}.tmp")
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.unlink(missing_ok=True)
             if not self._copy.objects.fetch(name, temporary):
-                return  # removed since it was listed, by somebody who works on the run as well
+                return True  # removed since it was listed, by somebody who works on the run as well
             with temporary.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 stat = os.fstat(file.fileno())
             if stat.st_size != entry.size:
                 temporary.unlink()
-                raise StorageError(f"{name}: {stat.st_size} of {entry.size} bytes came; run the same command again")
+                return False
             if name.endswith(".manifest") and not self._copy.fits(temporary.read_bytes()):
                 temporary.unlink()
-                self._copy.say(f"{path}: a file of the part in the storage is not what it says; the part is made anew")
+                if is_final:
+                    self._copy.say(
+                        f"{path}: a file of the part in the storage is not what it says; the part is made anew"
+                    )
                 self._copy.state.files[name] = Known(size=-1, mtime_ns=0, tag=entry.tag, sha256="")
-                return
+                return True
             temporary.replace(path)
         self._copy.state.files[name] = Known(size=entry.size, mtime_ns=stat.st_mtime_ns, tag=entry.tag, sha256=digest)
+        return True
 
     def _drop(self, files: dict[str, Entry], prefix: str, is_final: bool) -> None:
         """Removes what the storage has not, or has no more."""

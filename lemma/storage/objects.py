@@ -86,14 +86,20 @@ class Objects:
                 self._system.pipe_file(path, content)
             return _tag(self._system.info(path))
 
-    def tag(self, name: str) -> str | None:
-        """The present one; None where there is no such object."""
+    def entry(self, name: str) -> Entry | None:
+        """An object as it is at present; None where there is no such."""
         with self._told("cannot be read"):
             try:
                 self._system.invalidate_cache()
-                return _tag(self._system.info(f"{self._root}/{name}"))
+                info = self._system.info(f"{self._root}/{name}")
             except FileNotFoundError:
                 return None
+        return Entry(int(info["size"]), _tag(info))
+
+    def tag(self, name: str) -> str | None:
+        """The present one; None where there is no such object."""
+        entry = self.entry(name)
+        return None if entry is None else entry.tag
 
     # ── small ones ──
 
@@ -234,10 +240,10 @@ class S3Objects(Objects):
         """See `Objects.create`."""
         return self.put(name, body, None) is not None or self.read(name) == body
 
-    def tag(self, name: str) -> str | None:
-        """See `Objects.tag`."""
+    def entry(self, name: str) -> Entry | None:
+        """See `Objects.entry`."""
         head = self._head(name)
-        return None if head is None else str(head["ETag"])
+        return None if head is None else Entry(int(head["ContentLength"]), str(head["ETag"]))
 
     def age_s(self, name: str) -> float | None:
         """See `ConditionalStore.age_s`: both times are the server's."""

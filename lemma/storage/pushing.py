@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tenacity import (
     RetryCallState,
@@ -21,6 +21,7 @@ from tenacity import (
 from lemma.errors import LemmaError, StorageError
 from lemma.storage.mirror import Mirror
 
+T = TypeVar("T")
 LOOK_S: Final = 1.0
 REPLY_BYTES: Final = 2000
 """Of one reply, roughly: what is not up is counted in bytes."""
@@ -83,30 +84,43 @@ class Pusher:
             count = len(self._afterwards)
             self._mirror.push_replies()
             self._mirror.push_files(self._require_lease, with_exports=with_exports)
-            done, self._afterwards = self._afterwards[:count], self._afterwards[count:]
-        for do in done:
-            do()
+            for _ in range(count):
+                self._afterwards[0]()  # stays where it fails, and is tried again
+                del self._afterwards[0]
+
+    def push_soon(self) -> None:
+        """Has the thread send what is here, without waiting for that."""
+        self._wake.set()
 
     def push_now(self) -> None:
-        """As `push`, for others who wait for it.
+        """As `push`, for others who wait for it; the dataset goes up as well, nobody is writing it.
 
         Raises:
             StorageError: the storage could not be reached for `patience_s`.
             RunError: see `push`.
         """
-        for attempt in self._attempts(stop=stop_after_delay(self._patience_s)):
-            with attempt:
-                self.push()
+        self.patiently(lambda: self.push(with_exports=True))
 
-    def fetch(self, prefix: str = "") -> None:
+    def patiently(self, do: Callable[[], T]) -> T:
+        """Does something, again and again where the storage cannot be reached.
+
+        Raises:
+            StorageError: it could not be for `patience_s`.
+        """
+        return self._attempts(stop=stop_after_delay(self._patience_s))(do)
+
+    def fetch(self, prefix: str = "", *, with_replies: bool) -> None:
         """Brings here what others have sent: of all files, or of those whose names begin so.
 
         Raises:
             StorageError: the storage could not be reached for `patience_s`.
         """
-        for attempt in self._attempts(stop=stop_after_delay(self._patience_s)):
-            with attempt, self._pushing:
-                self._mirror.fetch(prefix, is_final=False)
+
+        def fetch() -> None:
+            with self._pushing:
+                self._mirror.fetch(prefix, is_final=False, with_replies=with_replies)
+
+        self.patiently(fetch)
 
     def close(self) -> None:
         """Ends the thread and sends the rest, dataset and all.
@@ -119,9 +133,7 @@ class Pusher:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        for attempt in self._attempts(stop=stop_after_delay(self._patience_s)):
-            with attempt:
-                self.push(with_exports=True)
+        self.patiently(lambda: self.push(with_exports=True))
 
     def _attempts(self, **more: Any) -> Retrying:
         return Retrying(
@@ -159,6 +171,9 @@ class Pusher:
                 return  # nothing is sent any more; `close` tells it again
             except OSError as error:  # of a file that came or went at this moment: the next time
                 self._say(str(error))
+                continue
+            except Exception as error:  # the thread's edge: a fault of ours must not have others wait without end
+                self._say(f"internal error while files were sent: {type(error).__name__}: {error}; trying again")
                 continue
             if self._failing_since is not None:
                 self._say(f"the storage is reached again, after {time.monotonic() - self._failing_since:.0f} s")

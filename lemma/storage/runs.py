@@ -26,18 +26,18 @@ from typing import NamedTuple
 
 from lemma.config import StorageConfig
 from lemma.errors import Incomplete, LemmaError, RunError, StorageError
-from lemma.heartbeat import HeartbeatLease, HeartbeatLeases
+from lemma.heartbeat import HeartbeatLeases
 from lemma.leases import Leases, LockLease, locked
 from lemma.shards.files import disk_errors, write_whole
 from lemma.shards.folder import EPOCH_FILE
 from lemma.shards.lock import RunLock
+from lemma.storage.leases import LEASES, Below, StorageLeases
 from lemma.storage.mirror import Mirror
 from lemma.storage.objects import Objects, open_objects
 from lemma.storage.pushing import Pusher
 
 CACHE_VARIABLE = "LEMMA_CACHE"
 _ADDRESS = re.compile(r"([a-z][a-z0-9]{1,15}):/{1,2}(.+)", re.ASCII)
-LEASES = ".leases/"
 _LAST = ".leases/last"
 """Who worked on the run last: the id of its folder."""
 
@@ -191,65 +191,6 @@ class _Copy:
         return path.read_text().strip()
 
 
-class StorageLeases(HeartbeatLeases):
-    """Leases of a run in object storage: a part is given back when it is up, and files travel through the storage."""
-
-    _pusher: Pusher | None = None
-
-    def attach(self, pusher: Pusher) -> None:
-        """What sends and fetches files; comes before anything is taken."""
-        self._pusher = pusher
-
-    def join(self) -> None:
-        """Done before: the folder is brought up to date after it."""
-
-    def leave(self) -> None:
-        """Done later: the rest is sent before it."""
-
-    def give_back(self, lease: HeartbeatLease) -> None:
-        """See `HeartbeatLeases.give_back`; once its files are up."""
-        if self._pusher is None or "/" not in lease.name:  # of no part; `alone` has sent what it made
-            super().give_back(lease)
-        else:
-            give_back = super().give_back
-            self._pusher.after_push(lambda: give_back(lease))
-
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """See `lemma.leases.Leases.alone`; what others made comes here before, and what is made goes there after."""
-        with super().alone():
-            if self.is_shared:
-                self.refresh()
-            yield
-            if self.is_shared and self._pusher is not None:
-                self._pusher.push_now()
-
-    def take(self, stage: str, part: int) -> HeartbeatLease | None:
-        """See `lemma.leases.Leases.take`; what the last owner made comes here."""
-        lease = super().take(stage, part)
-        if lease is not None and lease.is_passed_on and self._pusher is not None:
-            self._pusher.fetch(f"{stage}/")
-        return lease
-
-    def publish(self, *paths: Path) -> None:
-        """See `lemma.leases.Leases.publish`."""
-        if self.is_shared and self._pusher is not None:
-            self._pusher.push_now()
-
-    def refresh(self) -> None:
-        """See `lemma.leases.Leases.refresh`."""
-        if self.is_shared and self._pusher is not None:
-            self._pusher.fetch()
-
-    def detach(self, is_all_up: bool) -> None:
-        """Ends: all is given back, or (where not all is up) left to be taken over under another epoch."""
-        self._pusher = None
-        if is_all_up:
-            super().leave()
-        else:
-            self.stop()
-
-
 class _Session:
     """A run in object storage while one command works on it."""
 
@@ -319,38 +260,6 @@ class _Session:
             self.close()
         except LemmaError as error:
             self._say(str(error))
-
-
-class Below:
-    """Objects whose names begin with a prefix; see `lemma.heartbeat.ConditionalStore`."""
-
-    def __init__(self, objects: Objects, prefix: str) -> None:
-        self._objects = objects
-        self._prefix = prefix
-
-    def create(self, name: str, body: bytes) -> bool:
-        """See `ConditionalStore.create`."""
-        return self._objects.create(self._prefix + name, body)
-
-    def write(self, name: str, body: bytes) -> None:
-        """See `ConditionalStore.write`."""
-        self._objects.write(self._prefix + name, body)
-
-    def read(self, name: str) -> bytes | None:
-        """See `ConditionalStore.read`."""
-        return self._objects.read(self._prefix + name)
-
-    def names(self, prefix: str) -> list[str]:
-        """See `ConditionalStore.names`."""
-        return [name.removeprefix(self._prefix) for name in self._objects.names(self._prefix + prefix)]
-
-    def delete(self, name: str) -> None:
-        """See `ConditionalStore.delete`."""
-        self._objects.delete(self._prefix + name)
-
-    def age_s(self, name: str) -> float | None:
-        """See `ConditionalStore.age_s`."""
-        return self._objects.age_s(self._prefix + name)
 
 
 def _to_stderr(line: str) -> None:

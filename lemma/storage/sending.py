@@ -158,5 +158,7 @@ class Sending:
         self._copy.state.files[name] = Known(size=stat.st_size, mtime_ns=stat.st_mtime_ns, tag=tag, sha256=digest)
 
     def _delete(self, name: str) -> None:
+        if (self._copy.folder / name).exists():
+            return  # replaced at the moment when it was looked for
         self._copy.objects.delete(name)
         del self._copy.state.files[name]

@@ -65,10 +65,10 @@ def until(condition: Callable[[], object], process: subprocess.Popen[str] | None
         time.sleep(0.01)
 
 
-def config_tree(folder: Path, base_url: str, **storage: Any) -> dict[str, Any]:
+def config_tree(folder: Path, base_url: str, problems: int = PROBLEMS, **storage: Any) -> dict[str, Any]:
     """A run whose every stage asks, with a storage that is sent to often."""
     return whole_run(
-        folder, base_url, PROBLEMS, concurrency=CONCURRENCY, size=15, storage={"flush_s": 0.3, "lease_s": 3, **storage}
+        folder, base_url, problems, concurrency=CONCURRENCY, size=15, storage={"flush_s": 0.3, "lease_s": 3, **storage}
     )
 
 

@@ -45,7 +45,7 @@ import sys
 from lemma.heartbeat import HeartbeatLeases
 from lemma.config import StorageConfig
 from lemma.storage.objects import open_objects
-from lemma.storage.runs import Below
+from lemma.storage.leases import Below
 leases = HeartbeatLeases(Below(open_objects(sys.argv[1]), ".leases/"), sys.argv[2])
 leases.join()
 print("ready", flush=True)
