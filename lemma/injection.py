@@ -17,7 +17,7 @@ from lemma.config import Config
 from lemma.derive import Derived, derive
 from lemma.distribution import write_injected
 from lemma.errors import RunError
-from lemma.outcomes import OutcomeFiles, Outcomes, forget_outcomes
+from lemma.outcomes import OutcomeFiles, Outcomes, forget_outcomes, has_outcomes
 from lemma.prompts import Prompts
 from lemma.records import Mistake, Problem, Rejection, content_hash
 from lemma.replies import ReplyStore
@@ -121,9 +121,14 @@ class Injection:
             lambda part: work.open_part(part, is_redone=rederive),
             lambda parts: ask(work, parts, "inject"),
         )
-        with together.alone():
-            if not work.stale():  # nobody has to learn of a round any more
-                forget_outcomes(self._run)
+        self.forget()
+
+    def forget(self) -> None:
+        """Removes what was told of the rounds, where all parts are written: nobody has to learn of it any more."""
+        if has_outcomes(self._run):
+            with self._together.alone():
+                if not self.work().stale():
+                    forget_outcomes(self._run)
 
     def plan(self, ask: Ask) -> dict[str, list[Assignment]]:
         """What was asked of each problem, all rounds together; writes nothing of its own."""

@@ -70,6 +70,11 @@ class OutcomeFiles:
             return None  # damaged: derived anew
 
 
+def has_outcomes(run: Path) -> bool:
+    """Whether anything was told of rounds."""
+    return _folder(run).exists()
+
+
 def forget_outcomes(run: Path) -> None:
     """Removes all rounds' files."""
     shutil.rmtree(_folder(run), ignore_errors=True)

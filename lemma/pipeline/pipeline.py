@@ -201,6 +201,8 @@ class Pipeline:
         if options.rederive or stages.left("inject", self._together.mine(stages.parts)):
             injection.run(self._asking.ask, options.rederive)
             self._tell_broken_replies("inject")
+        else:
+            injection.forget()  # whoever wrote the last part may have been killed before it could
 
     def _keep_injected(self) -> None:
         """The rounds follow from all problems of a run: those of a merged run were gone through in its runs."""

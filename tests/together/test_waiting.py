@@ -18,7 +18,7 @@ from lemma.leases import LockLeases
 from lemma.pipeline import Options, Pipeline
 from lemma.sharding import Shard
 from lemma.together import Together
-from tests.conftest import ROOT, MockServer, example_config
+from tests.conftest import ROOT, MockServer, example_config, files_of
 from tests.protocol.commands import run_lemma
 from tests.together.runs import Processes, end_of, make_case, wait_until
 
@@ -132,6 +132,17 @@ def test_the_first_opens_the_run_and_the_others_see_that_it_is(tmp_path: Path) -
     assert opened == [False, True]
     first.end()
     second.end()
+
+
+def test_what_was_told_of_rounds_goes_though_who_wrote_the_last_part_was_killed_before(tmp_path: Path) -> None:
+    with Pipeline(tmp_path / "run", example_config(4), Options(quiet=True, shard=Shard(1, 1))) as pipeline:
+        pipeline.work(["sample", "analyze", "inject"])
+        before = files_of(tmp_path / "run")
+        left = tmp_path / "run/inject/rounds/1/part-00000.json"
+        left.parent.mkdir(parents=True)
+        left.write_text("{}")
+        pipeline.work(["inject"])
+        assert files_of(tmp_path / "run") == before
 
 
 def test_another_configuration_is_refused_while_others_are_at_work(tmp_path: Path) -> None:
