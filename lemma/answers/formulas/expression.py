@@ -24,6 +24,7 @@ from lemma.answers.formulas.tree import Tree, divided, negative, number
 MAX_DEPTH = 40
 _TIMES = ("\\cdot", "\\times", "\\ast", "*")
 _DIVIDE = ("\\div", "/")
+_BEHIND_FACTORS = frozenset("^°*!\\%")
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _OTHER_COMMANDS = frozenset(("frac", "usqrt", "binom", "lfloor", "lceil", "overline"))
 _COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)", re.DOTALL)
@@ -41,8 +42,7 @@ def read_expression(text: str) -> Tree:
     """
     reader = _Reader(text)
     tree = reader.expression()
-    reader.spaces()
-    if reader.position != len(text):
+    if reader.peek():
         raise UnreadableError(f"left over: {text[reader.position :][:40]!r}")
     return tree
 
@@ -123,7 +123,8 @@ class _Reader(Scanner):
     def powered(self, tree: Tree) -> Tree:
         """Read what stands behind a factor: powers, factorials, degree and percent signs."""
         while True:
-            self.spaces()
+            if self.peek() not in _BEHIND_FACTORS:
+                return tree
             if self.match(_CIRCLE):
                 tree = ("deg", tree)
             elif self.take("**", "^"):
@@ -137,7 +138,6 @@ class _Reader(Scanner):
                 return tree
 
     def exponent(self) -> Tree:
-        self.spaces()
         sign = self.take("-", "+")
         if self.peek().isdigit():
             tree = take_number(self)
@@ -255,7 +255,7 @@ class _Reader(Scanner):
     def root(self) -> Tree:
         degree = Fraction(2)
         if self.take("["):
-            self.spaces()
+            self.peek()
             index = take_number(self)
             self.need("]")
             degree = index[1]
@@ -269,8 +269,7 @@ class _Reader(Scanner):
         power: Tree | None = None
         base: Tree | None = None
         if name == "log" and (self.take("_") or re.match(r"\d+\s*[({\[]", self.text[self.position :])):
-            self.spaces()
-            base = take_number(self) if self.text[self.position].isdigit() else self.argument()
+            base = take_number(self) if self.peek().isdigit() else self.argument()
         if self.take("^", "**"):
             power = self.exponent()
         arguments = self.arguments()
@@ -302,6 +301,5 @@ class _Reader(Scanner):
         return [factors[0] if len(factors) == 1 else ("mul", *factors)]
 
     def starts_function(self) -> bool:
-        self.spaces()
         name = _COMMAND_OR_WORD.match(self.text, self.position)
         return name is not None and name.group(1) in FUNCTIONS

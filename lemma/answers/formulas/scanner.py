@@ -10,6 +10,7 @@ import re
 from lemma.answers.formulas.tree import Tree
 
 MAX_NODES = 1_500
+_SPACES = frozenset(" \t\n")
 
 
 class UnreadableError(ValueError):
@@ -24,21 +25,19 @@ class Scanner:
         self.position = 0
         self.nodes = 0
 
-    def spaces(self) -> None:
-        """Pass over spaces."""
-        while self.position < len(self.text) and self.text[self.position] in " \t\n":
-            self.position += 1
-
     def peek(self) -> str:
-        """The character that comes next, after spaces; empty at the end."""
-        self.spaces()
-        return self.text[self.position : self.position + 1]
+        """Pass over spaces; return the character that comes next, empty at the end."""
+        letter = self.text[self.position : self.position + 1]
+        while letter in _SPACES:
+            self.position += 1
+            letter = self.text[self.position : self.position + 1]
+        return letter
 
     def at(self, *marks: str) -> str | None:
         """The first of ``marks`` that comes next, after spaces; a command is matched whole."""
-        self.spaces()
+        letter = self.peek()
         for mark in marks:
-            if self.text.startswith(mark, self.position):
+            if mark[0] == letter and self.text.startswith(mark, self.position):
                 end = self.position + len(mark)
                 if mark[-1].isalpha() and self.text[end : end + 1].isalpha():
                     continue

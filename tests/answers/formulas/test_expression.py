@@ -53,6 +53,7 @@ def test_two_spellings_are_one_tree(text: str, other: str) -> None:
         r"\unknown{2}",
         "x!!",
         "a = b",
+        r"\log_",
         r"\sqrt[x]{2}",
         "(" * 50 + "1" + ")" * 50,
     ],
