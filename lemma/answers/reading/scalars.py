@@ -125,6 +125,8 @@ def _from_scale(found: re.Match[str]) -> Scalar | None:
     if inner is None or inner.rational is None:
         return None
     rest = found.group(3).strip()
+    if rest.endswith("}") and "{" not in rest:  # of the \text that began before the scale
+        rest = rest[:-1].strip()
     unit = units.read_unit(untexted(rest)) if rest else inner.unit
     return Scalar(number(inner.rational * units.SCALES[found.group(2)]), unit)
 

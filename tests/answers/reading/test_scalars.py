@@ -25,6 +25,7 @@ from lemma.answers.reading.scalars import joined_thousands, read_plain_number, r
         ("3rd", "3", None),
         ("2.5 million", "2500000", None),
         ("3 million dollars", "3000000", "$"),
+        (r"3 \text{ million dollars}", "3000000", "$"),
     ],
 )
 def test_a_number_is_read_with_what_stands_around_it(text: str, value: str, unit: str | None) -> None:
