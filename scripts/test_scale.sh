@@ -17,7 +17,11 @@ fi
 stamp=".venv/scale/installed-$(cksum <pyproject.toml | cut -d' ' -f1)"
 if [ ! -e "$stamp" ]; then
     echo "installing lemma with [ray,s3] and moto's server into .venv/scale (once) …" >&2
-    .venv/scale/bin/python -m pip install --quiet --disable-pip-version-check -e ".[dev,ray,s3]" "moto[server]>=5.2"
+    pip=(.venv/scale/bin/python -m pip install --quiet --disable-pip-version-check)
+    "${pip[@]}" -e ".[dev,ray,s3]"
+    # moto wants any boto3, and pip would try a hundred before the one that goes with the botocore of s3fs
+    botocore=$(.venv/scale/bin/python -c 'import botocore; print(botocore.__version__)')
+    "${pip[@]}" "moto[server]>=5.2" "boto3<=$botocore" "botocore==$botocore"
     touch "$stamp"
 fi
 # -rP: the times that were seen are told

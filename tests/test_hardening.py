@@ -499,9 +499,10 @@ def test_the_wall_clock_only_stamps_replies_and_reads_when_to_ask_again() -> Non
         if isinstance(node, ast.Attribute) and (ast.unparse(node) in clocks or "mtime" in node.attr)
     }
     tell_how_it_goes = {f"lemma/{name}.py" for name in ("failures", "report/money", "status/pace", "status/tree")}
+    tell_since_when = {"lemma/leases.py", "lemma/heartbeat/chains.py", "lemma/heartbeat/presence.py"}
     stamp = {"lemma/batch/asking.py", "lemma/batch/lines.py"}
     # one clock tells both ends of an age, the storage's; a file's time is only compared with what it was
-    of_storage = {"lemma/storage/folder.py", "lemma/storage/mirror.py"}
-    assert users <= {"lemma/teacher/openai.py", *stamp, *tell_how_it_goes, *of_storage}, (
+    of_storage = {f"lemma/storage/{name}.py" for name in ("copy", "fetching", "folder", "sending")}
+    assert users <= {"lemma/teacher/openai.py", *stamp, *tell_how_it_goes, *tell_since_when, *of_storage}, (
         "whoever decides by the wall clock is wrong when it jumps"
     )
