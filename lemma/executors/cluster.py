@@ -63,9 +63,12 @@ class Cluster:
         return self._workers[number].run.remote(parcel, job, ask)
 
     def keep_spare(self) -> None:
-        """Has one worker more ready, for the place of one that is killed: to start it takes seconds."""
+        """Has one worker more ready, for the place of one that is killed: to start it takes seconds.
+
+        It is beside this command, where it does not go with another machine and the workers there.
+        """
         if self._spare is None:
-            self._spare = self._new_worker(self._place(self._started, None))
+            self._spare = self._new_worker(self._here())
 
     def report(self, number: int, done: Sequence[int]) -> Any:
         """Asks a worker how far it is; returns what to `wait` for."""
@@ -95,13 +98,18 @@ class Cluster:
         kind = self._ray.remote(Worker).options(**options, scheduling_strategy=place)
         return kind.remote(f"worker {self._started}", os.getcwd(), config.plugins, keys)
 
-    def _place(self, number: int, job: Job | None) -> Any:
+    def _here(self) -> Any:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        return NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=True)
+
+    def _place(self, number: int, job: Job) -> Any:
         """The machine of the worker's own endpoint, where that is one of the cluster's; else one after the other."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         nodes = {node["NodeManagerAddress"]: node["NodeID"] for node in self._nodes()}
         found = None
-        if job is not None and job.endpoint is not None and job.near and len(nodes) > 1:
+        if job.endpoint is not None and job.near and len(nodes) > 1:
             found = _node_of(job.endpoint.addresses[min(job.near)] or "", nodes)
         # not Ray's own SPREAD: it draws lots where no resources are asked for
         everywhere = sorted(node["NodeID"] for node in self._nodes())
@@ -119,10 +127,7 @@ class Cluster:
         key = f"{endpoint.addresses} {endpoint.rpm} {endpoint.tpm}"
         if key not in self._desks:
             # beside this command, whose end is the end of all: then no other machine's end is that of the limits
-            from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-            here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=True)
-            options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+            options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": self._here()}
             kind = self._ray.remote(Desk).options(**options)
             self._desks[key] = Desks([kind.remote(endpoint.rpm, endpoint.tpm) for _ in endpoint.addresses])
         return self._desks[key]
