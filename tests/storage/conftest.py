@@ -53,7 +53,7 @@ def endpoint() -> Iterator[str]:
         os.environ.clear()
         os.environ.update(set_before)
         process.kill()
-        process.wait()
+        process.communicate()  # closes the pipes as well
 
 
 @pytest.fixture
