@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -107,16 +107,14 @@ class Cluster:
         """The machine of the worker's own endpoint, where that is one of the cluster's; else one after the other."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        nodes = {node["NodeManagerAddress"]: node["NodeID"] for node in self._nodes()}
+        alive = [(node["NodeManagerAddress"], node["NodeID"]) for node in self._ray.nodes() if node["Alive"]]
+        nodes = dict(alive)
         found = None
         if job.endpoint is not None and job.near and len(nodes) > 1:
             found = _node_of(job.endpoint.addresses[min(job.near)] or "", nodes)
         # not Ray's own SPREAD: it draws lots where no resources are asked for
-        everywhere = sorted(node["NodeID"] for node in self._nodes())
+        everywhere = sorted(node for _, node in alive)
         return NodeAffinitySchedulingStrategy(found or everywhere[number % len(everywhere)], soft=True)
-
-    def _nodes(self) -> Iterator[Mapping[str, Any]]:
-        return (node for node in self._ray.nodes() if node["Alive"])
 
     # ── permits ──
 

@@ -71,6 +71,11 @@ class Copy:
         except (OSError, ValidationError):
             self.state = State()
 
+    def is_as_seen(self, name: str, local: Local) -> bool:
+        """Whether a file here is what last went up or came."""
+        known = self.state.files.get(name)
+        return known is not None and (known.size, known.mtime_ns) == local
+
     def save(self) -> None:
         """Keeps what is known.
 

@@ -72,7 +72,7 @@ class Fetching:
         wanted = {}
         for name, entry in files.items():
             known, local = self._copy.state.files.get(name), here.get(name)
-            is_same = known is not None and local is not None and (known.size, known.mtime_ns) == local
+            is_same = local is not None and self._copy.is_as_seen(name, local)
             is_new = known is None or known.tag != entry.tag
             is_ours = local is not None and not is_same  # made here, and not sent yet
             if known is not None and known.size < 0 and local is None:
@@ -124,9 +124,7 @@ class Fetching:
     def _drop(self, files: dict[str, Entry], prefix: str, is_final: bool) -> None:
         """Removes what the storage has not, or has no more."""
         for name, local in list(self._copy.scan()):
-            known = self._copy.state.files.get(name)
-            is_same = known is not None and (known.size, known.mtime_ns) == local
-            if name.startswith(prefix) and name not in files and (is_final or is_same):
+            if name.startswith(prefix) and name not in files and (is_final or self._copy.is_as_seen(name, local)):
                 with disk_errors(self._copy.folder / name):
                     (self._copy.folder / name).unlink(missing_ok=True)
                 self._copy.state.files.pop(name, None)

@@ -102,11 +102,7 @@ class Sending:
         """
         here = dict(self._copy.scan())
         gone = [name for name in self._copy.state.files if name not in here]
-        changed = []
-        for name, local in here.items():
-            known = self._copy.state.files.get(name)
-            if known is None or (known.size, known.mtime_ns) != local:
-                changed.append(name)
+        changed = [name for name, local in here.items() if not self._copy.is_as_seen(name, local)]
         if not with_exports:
             gone, changed = ([name for name in names if not name.startswith("export/")] for names in (gone, changed))
         if not gone and not changed:
